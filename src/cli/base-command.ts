@@ -1,0 +1,102 @@
+import { Command, Flags, type Interfaces } from '@oclif/core';
+import { wantsEvents, wantsJson } from './argv.js';
+import { type ForgeContext, openContext } from './context.js';
+
+export type ParsedFlags<T extends typeof Command> = Interfaces.InferredFlags<
+  (typeof BaseCommand)['baseFlags'] & T['flags']
+>;
+export type ParsedArgs<T extends typeof Command> = Interfaces.InferredArgs<T['args']>;
+
+/**
+ * How every command starts and ends. Errors are not rendered here but in run.ts, in one place for commands, flags that
+ * do not parse and commands that do not exist; so `catch` only passes on.
+ */
+export abstract class BaseCommand<T extends typeof Command> extends Command {
+  static override enableJsonFlag = false;
+
+  static override baseFlags = {
+    json: Flags.boolean({
+      description: 'Print exactly one JSON document on stdout, on success and on failure.',
+      env: 'FORGECTL_JSON',
+      helpGroup: 'GLOBAL',
+    }),
+    quiet: Flags.boolean({
+      char: 'q',
+      description: 'Print only the answer and warnings.',
+      env: 'FORGECTL_QUIET',
+      helpGroup: 'GLOBAL',
+    }),
+    debug: Flags.boolean({
+      description: 'Show the calls to the API on stderr, with secrets taken out.',
+      env: 'FORGECTL_DEBUG',
+      helpGroup: 'GLOBAL',
+    }),
+    context: Flags.string({
+      description: 'Use this context (API endpoint and credential) instead of the current one.',
+      env: 'FORGECTL_CONTEXT',
+      helpValue: 'NAME',
+      helpGroup: 'GLOBAL',
+      exclusive: ['sandbox'],
+    }),
+    sandbox: Flags.boolean({
+      description: 'Use the sandbox, a pretend Vast.ai on this computer; it is started when it is not running.',
+      env: 'FORGECTL_SANDBOX',
+      helpGroup: 'GLOBAL',
+    }),
+  };
+
+  protected flags!: ParsedFlags<T>;
+  protected args!: ParsedArgs<T>;
+  private opened: ForgeContext | null = null;
+
+  override async init(): Promise<void> {
+    await super.init();
+    const { args, flags } = await this.parse({
+      flags: this.ctor.flags,
+      baseFlags: (super.ctor as typeof BaseCommand).baseFlags,
+      args: this.ctor.args,
+      strict: this.ctor.strict,
+      enableJsonFlag: false,
+    });
+    this.flags = flags as ParsedFlags<T>;
+    this.args = args as ParsedArgs<T>;
+  }
+
+  /** Settings, API, terminal, reporter: each is made when it is first used. */
+  protected get context(): ForgeContext {
+    this.opened ??= openContext({
+      contextName: this.flags.sandbox ? 'sandbox' : (this.flags.context ?? null),
+      json: this.flags.json,
+      events: wantsEvents(this.argv),
+      quiet: this.flags.quiet,
+      debug: this.flags.debug,
+      version: this.config.version,
+    });
+    return this.opened;
+  }
+
+  /** The answer. Human form on stdout unless --json is on; then the document that run() returns is printed instead. */
+  protected answer(text: string): void {
+    if (!this.jsonEnabled() && text !== '') process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  }
+
+  override jsonEnabled(): boolean {
+    return wantsJson(this.argv, process.env);
+  }
+
+  protected override logJson(json: unknown): void {
+    const text = wantsEvents(this.argv)
+      ? JSON.stringify({ event: 'result', time: new Date().toISOString(), result: json })
+      : JSON.stringify(json, null, 2);
+    process.stdout.write(`${text}\n`);
+  }
+
+  protected override async catch(error: Error): Promise<never> {
+    throw error;
+  }
+
+  protected override async finally(error: Error | undefined): Promise<void> {
+    await this.opened?.close();
+    await super.finally(error);
+  }
+}

@@ -1,0 +1,200 @@
+import type { Clock } from '../clock.js';
+import { scaledClock, systemClock } from '../clock.js';
+import type { Contexts } from '../config/contexts.js';
+import { loadContexts } from '../config/contexts.js';
+import { resolvePaths, type Paths } from '../config/paths.js';
+import { loadSettings, type Settings } from '../config/settings.js';
+import { EXIT, ForgeError } from '../errors.js';
+import type { Identity } from '../ssh/identity.js';
+import type { Reporter } from '../ui/reporter.js';
+import type { TableColumn } from '../ui/table.js';
+import { describeTerminal, type Terminal } from '../ui/terminal.js';
+import type { Instance, User } from '../vast/model.js';
+import type { Vast } from '../vast/vast.js';
+import type { LaunchDependencies } from '../workflows/launch/launch.js';
+import type { PowerDependencies } from '../workflows/power.js';
+import type { ReadinessDependencies } from '../workflows/readiness/await-readiness.js';
+import { type Account, openAccount } from './account.js';
+import { type Interruption, listenForInterruption } from './interruption.js';
+import { launchDependencies, powerDependencies, readinessDependencies } from './machine-access.js';
+import { createPrompts, type Prompts } from './prompting.js';
+import { createReporter } from './reporting.js';
+import { readSandboxFile, startSandboxProcess } from './sandbox-process.js';
+
+export interface ContextOptions {
+  /** Null: the current one. */
+  contextName: string | null;
+  json: boolean;
+  events: boolean;
+  quiet: boolean;
+  debug: boolean;
+  version: string;
+}
+
+/** Collaborators of a command, each made when it is first used. One per process. */
+export class ForgeContext {
+  readonly paths: Paths;
+  readonly terminal: Terminal;
+  private readonly options: ContextOptions;
+  private openSettings: Settings | null = null;
+  private openContexts: Contexts | null = null;
+  private openReporter: Reporter | null = null;
+  private openClock: Clock | null = null;
+  private account: Promise<Account> | null = null;
+  private listening: Interruption | null = null;
+
+  constructor(options: ContextOptions) {
+    this.options = options;
+    this.paths = resolvePaths(process.env);
+    this.terminal = describeTerminal({ stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, env: process.env });
+  }
+
+  get settings(): Settings {
+    this.openSettings ??= loadSettings({ paths: this.paths, env: process.env });
+    return this.openSettings;
+  }
+
+  get contexts(): Contexts {
+    this.openContexts ??= loadContexts({ paths: this.paths, env: process.env });
+    return this.openContexts;
+  }
+
+  get name(): string {
+    return this.options.contextName ?? this.contexts.currentName;
+  }
+
+  get apiUrl(): string | null {
+    return this.contexts.get(this.name).apiUrl;
+  }
+
+  get version(): string {
+    return this.options.version;
+  }
+
+  get debug(): boolean {
+    return this.options.debug;
+  }
+
+  /** In the sandbox time runs faster; deadlines, pacing and elapsed times follow it. */
+  get clock(): Clock {
+    this.openClock ??= this.name === 'sandbox' ? sandboxClock(this.paths.sandboxDir) : systemClock;
+    return this.openClock;
+  }
+
+  get reporter(): Reporter {
+    this.openReporter ??= createReporter({ ...this.options, terminal: this.terminal, clock: this.clock });
+    return this.openReporter;
+  }
+
+  get prompts(): Prompts {
+    return createPrompts(this.terminal);
+  }
+
+  /** CONTAINER_ID when forgectl runs inside an instance. */
+  get selfId(): number | null {
+    const id = process.env['CONTAINER_ID'] ?? '';
+    return /^\d+$/u.test(id) ? Number(id) : null;
+  }
+
+  get interruption(): Interruption {
+    this.listening ??= listenForInterruption();
+    return this.listening;
+  }
+
+  /** The API, signed in. In the sandbox context this starts the sandbox when it is not running. */
+  async vast(): Promise<Vast> {
+    return (await this.openAccount()).vast;
+  }
+
+  async credentialSource(): Promise<string | null> {
+    const { describeCredential } = await import('./account.js');
+    return describeCredential(this);
+  }
+
+  /** Who the key belongs to; throws when the API refuses it. */
+  async checkKey(key: string): Promise<User> {
+    const { userOfKey } = await import('./account.js');
+    return userOfKey(this, key);
+  }
+
+  async saveKey(key: string): Promise<string> {
+    const { saveCredential } = await import('../config/credentials.js');
+    return saveCredential(this.paths, this.name, key);
+  }
+
+  async savedKeyFile(): Promise<string | null> {
+    const { savedCredentialFile } = await import('../config/credentials.js');
+    return savedCredentialFile(this.paths, this.name);
+  }
+
+  async deleteKey(): Promise<string | null> {
+    const { deleteCredential } = await import('../config/credentials.js');
+    return deleteCredential(this.paths, this.name);
+  }
+
+  /** The key to log in with: the user's file when named, else the first that is found or forgectl's own. */
+  async identity(file: string | null): Promise<Identity> {
+    const { chooseIdentity } = await import('./machine-access.js');
+    return chooseIdentity(this, file);
+  }
+
+  async readiness(): Promise<ReadinessDependencies> {
+    return readinessDependencies(this, await this.identity(this.settings.get('ssh_key')));
+  }
+
+  async launching(identity: Identity): Promise<LaunchDependencies> {
+    return launchDependencies(this, identity);
+  }
+
+  async power(): Promise<PowerDependencies> {
+    return powerDependencies(this);
+  }
+
+  async table<Row>(rows: readonly Row[], columns: readonly TableColumn<Row>[]): Promise<string> {
+    const { renderTable } = await import('../ui/table.js');
+    return renderTable(rows, columns, this.terminal);
+  }
+
+  async keyValues(lines: readonly [string, string][]): Promise<string> {
+    const { renderKeyValues } = await import('../ui/describe.js');
+    return renderKeyValues(lines, this.terminal);
+  }
+
+  async openBrowser(instance: Instance): Promise<void> {
+    const { openInBrowser } = await import('./browser.js');
+    await openInBrowser(instance, this.reporter);
+  }
+
+  async untilInterrupted(): Promise<void> {
+    const { signal } = this.interruption;
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  }
+
+  async close(): Promise<void> {
+    this.listening?.release();
+    const account = await this.account?.catch(() => null);
+    await account?.close();
+  }
+
+  private openAccount(): Promise<Account> {
+    this.account ??= this.makeAccount();
+    return this.account;
+  }
+
+  private async makeAccount(): Promise<Account> {
+    if (this.name === 'sandbox') await startSandboxProcess(this.paths.sandboxDir);
+    return openAccount(this);
+  }
+}
+
+export function openContext(options: ContextOptions): ForgeContext {
+  return new ForgeContext(options);
+}
+
+function sandboxClock(sandboxDir: string): Clock {
+  const running = readSandboxFile(sandboxDir);
+  if (running === null) {
+    throw new ForgeError('The sandbox does not run.', { code: 'SANDBOX_NOT_RUNNING', exit: EXIT.notReady, hint: 'forgectl sandbox start' });
+  }
+  return scaledClock(running.time_scale);
+}

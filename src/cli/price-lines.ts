@@ -1,0 +1,42 @@
+import type { Instance } from '../vast/model.js';
+import { billedNowPerHourUsd, priceOfInstance } from '../workflows/price.js';
+import type { PowerAction } from '../workflows/power.js';
+import { formatPerDay, formatPerHour } from '../ui/format.js';
+
+/** What an action does to the bill, in words and as data. Unknown prices are said to be unknown. */
+export function priceChange(
+  instance: Instance,
+  action: PowerAction,
+): {
+  line: string;
+  document: {
+    price_per_hour_before_usd: number | null;
+    price_per_hour_after_usd: number | null;
+    stopped_price_per_day_usd: number | null;
+  };
+} {
+  const before = billedNowPerHourUsd(instance);
+  const { runningPerHourUsd, stoppedPerDayUsd } = priceOfInstance(instance);
+  const after = action === 'destroy' ? 0 : action === 'stop' ? perHour(stoppedPerDayUsd) : runningPerHourUsd;
+  const words = `${hourly(before)} → ${action === 'destroy' ? 'nothing' : action === 'stop' ? `${daily(stoppedPerDayUsd)} for its disk until destroyed` : hourly(after)}`;
+  return {
+    line: words,
+    document: {
+      price_per_hour_before_usd: before,
+      price_per_hour_after_usd: after,
+      stopped_price_per_day_usd: stoppedPerDayUsd,
+    },
+  };
+}
+
+function perHour(perDayUsd: number | null): number | null {
+  return perDayUsd === null ? null : perDayUsd / 24;
+}
+
+function hourly(usd: number | null): string {
+  return usd === null ? 'unknown price' : formatPerHour(usd);
+}
+
+function daily(usd: number | null): string {
+  return usd === null ? 'unknown price' : formatPerDay(usd);
+}

@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT, ForgeError } from '../errors.js';
+import { systemClock } from '../clock.js';
+
+/** What a running sandbox writes of itself: `<sandboxDir>/sandbox.json`. Two programs, one file; no import between them. */
+export interface RunningSandbox {
+  pid: number;
+  url: string;
+  time_scale: number;
+  seed: number;
+}
+
+export function readSandboxFile(sandboxDir: string): (RunningSandbox & { api_key: string }) | null {
+  try {
+    const read = JSON.parse(readFileSync(join(sandboxDir, 'sandbox.json'), 'utf8')) as RunningSandbox & { api_key: string };
+    return isAlive(read.pid) ? read : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Starts it in the background and waits until it has written its file. Starting a running one is not an error. */
+export async function startSandboxProcess(
+  sandboxDir: string,
+  options: { port?: number | null; timeScale?: number | null; seed?: number | null } = {},
+): Promise<{ running: RunningSandbox; started: boolean }> {
+  const already = readSandboxFile(sandboxDir);
+  if (already !== null) return { running: publicPart(already), started: false };
+  mkdirSync(sandboxDir, { recursive: true, mode: 0o700 });
+  const log = openSync(join(sandboxDir, 'sandbox.log'), 'a', 0o600);
+  const words = ['sandbox', 'start', '--foreground', ...numberFlag('--port', options.port), ...numberFlag('--time-scale', options.timeScale), ...numberFlag('--seed', options.seed)];
+  const child = spawn(process.execPath, [process.argv[1] ?? '', ...words], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: { ...withoutOwnFlags(process.env), FORGECTL_SANDBOX_DIR: sandboxDir },
+  });
+  let exited: number | null = null;
+  child.once('exit', (code) => {
+    exited = code ?? -1;
+  });
+  child.unref();
+  for (let waitedMs = 0; waitedMs < START_LIMIT_MS; waitedMs += LOOK_EVERY_MS) {
+    const running = readSandboxFile(sandboxDir);
+    if (running !== null) return { running: publicPart(running), started: true };
+    if (exited !== null) break;
+    await systemClock.sleep(LOOK_EVERY_MS);
+  }
+  throw new ForgeError('The sandbox did not start.', {
+    code: 'SANDBOX_NOT_STARTED',
+    exit: EXIT.notReady,
+    hint: `Its log is ${join(sandboxDir, 'sandbox.log')}. Or watch it: forgectl sandbox start --foreground`,
+  });
+}
+
+/** Ends it by its recorded pid and waits until the process is gone. Returns the pid, or null when none ran. */
+export async function stopSandboxProcess(sandboxDir: string): Promise<number | null> {
+  const running = readSandboxFile(sandboxDir);
+  if (running === null) return null;
+  process.kill(running.pid, 'SIGTERM');
+  for (let waitedMs = 0; waitedMs < START_LIMIT_MS; waitedMs += LOOK_EVERY_MS) {
+    if (!isAlive(running.pid)) return running.pid;
+    await systemClock.sleep(LOOK_EVERY_MS);
+  }
+  throw new ForgeError(`The sandbox (process ${running.pid}) did not stop.`, { code: 'SANDBOX_NOT_STOPPED', exit: EXIT.timedOut, hint: `kill ${running.pid}` });
+}
+
+const START_LIMIT_MS = 20_000;
+const LOOK_EVERY_MS = 50;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function numberFlag(flag: string, value: number | null | undefined): string[] {
+  return value === null || value === undefined ? [] : [flag, String(value)];
+}
+
+/** A daemon must not inherit "--json" or "--sandbox" from the command that happened to start it. */
+function withoutOwnFlags(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { FORGECTL_JSON: _json, FORGECTL_SANDBOX: _sandbox, FORGECTL_CONTEXT: _context, ...rest } = env;
+  return rest;
+}
+
+function publicPart({ pid, url, time_scale, seed }: RunningSandbox): RunningSandbox {
+  return { pid, url, time_scale, seed };
+}

@@ -1,0 +1,21 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../cli/base-command.js';
+
+export default class ContextAdd extends BaseCommand<typeof ContextAdd> {
+  static override description = 'Add a context: another account, or another API endpoint.';
+  static override args = { name: Args.string({ description: 'Name of the new context.', required: true }) };
+  static override flags = {
+    'api-url': Flags.string({ description: 'Base URL of the API.', default: 'https://console.vast.ai', helpValue: 'URL' }),
+    'ssh-key': Flags.string({ description: 'Private key to log in with in this context.', helpValue: 'FILE' }),
+  };
+  static override examples = [{ description: 'A second account', command: '<%= config.bin %> context add work' }];
+
+  async run(): Promise<Record<string, unknown>> {
+    const { name } = this.args;
+    const apiUrl = this.flags['api-url'];
+    await this.context.contexts.add(name, { apiUrl, sshKey: this.flags['ssh-key'] ?? null });
+    this.answer(`The context ${name} is added.`);
+    this.context.reporter.info(`Sign in with: forgectl login --context ${name}`);
+    return { name, api_url: apiUrl, ssh_key: this.flags['ssh-key'] ?? null };
+  }
+}

@@ -1,0 +1,15 @@
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../../cli/base-command.js';
+
+export default class ContextUse extends BaseCommand<typeof ContextUse> {
+  static override description = 'Make a context the current one.';
+  static override args = { name: Args.string({ description: 'Name of the context.', required: true }) };
+  static override examples = [{ description: 'Play without an account', command: '<%= config.bin %> context use sandbox' }];
+
+  async run(): Promise<Record<string, unknown>> {
+    const { name } = this.args;
+    await this.context.contexts.use(name);
+    this.answer(`The current context is ${name}.`);
+    return { current: name };
+  }
+}

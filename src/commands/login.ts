@@ -1,0 +1,27 @@
+import { Flags } from '@oclif/core';
+import { readKeyFrom } from '../cli/key-input.js';
+import { BaseCommand } from '../cli/base-command.js';
+import { EXIT, ForgeError } from '../errors.js';
+
+export default class Login extends BaseCommand<typeof Login> {
+  static override description = 'Sign in: check an API key against the API and keep it, readable by you alone.';
+  static override flags = {
+    'key-file': Flags.string({ description: 'Read the key from this file, or from stdin with "-".', helpValue: 'FILE|-' }),
+  };
+  static override examples = [
+    { description: 'Asked for, hidden', command: '<%= config.bin %> login' },
+    { description: 'From a script', command: 'pass vast | <%= config.bin %> login --key-file -' },
+  ];
+
+  async run(): Promise<Record<string, unknown>> {
+    const { context } = this;
+    if (context.name === 'sandbox') {
+      throw new ForgeError('The sandbox makes its own key; there is nothing to sign in to.', { code: 'SANDBOX_LOGIN', exit: EXIT.usage, hint: 'forgectl whoami --sandbox' });
+    }
+    const key = await readKeyFrom(this.flags['key-file'] ?? null, context);
+    const user = await context.checkKey(key);
+    const file = await context.saveKey(key);
+    this.answer(`Signed in to ${context.name} as ${user.email ?? `user ${user.id}`}. The key is in ${file}.`);
+    return { context: context.name, email: user.email, user_id: user.id, key_file: file };
+  }
+}

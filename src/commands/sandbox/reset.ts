@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BaseCommand } from '../../cli/base-command.js';
+import { changeFlags } from '../../cli/flags.js';
+import { stopSandboxProcess } from '../../cli/sandbox-process.js';
+import { EXIT, ForgeError } from '../../errors.js';
+
+/** Files by which a directory is known to be a sandbox's: nothing else is ever removed. */
+const MARKS = ['world.json', 'sandbox.json', 'sandbox.log'];
+
+export default class SandboxReset extends BaseCommand<typeof SandboxReset> {
+  static override description = 'Stop the sandbox and remove everything in it: machines, contracts, credit spent.';
+  static override flags = { ...changeFlags };
+  static override examples = [{ description: 'Start over', command: '<%= config.bin %> sandbox reset --yes' }];
+
+  async run(): Promise<Record<string, unknown>> {
+    const { context, flags } = this;
+    const directory = context.paths.sandboxDir;
+    const entries = existsSync(directory) ? await readdir(directory) : [];
+    if (flags['dry-run']) {
+      this.answer(entries.length === 0 ? 'There is no sandbox state.' : `Would remove ${directory}.`);
+      return { dry_run: true, state_dir: directory, removed: false };
+    }
+    if (entries.length > 0) await this.remove(directory, entries);
+    this.answer(entries.length === 0 ? 'There was no sandbox state.' : 'The sandbox is as new.');
+    return { dry_run: false, state_dir: directory, removed: entries.length > 0 };
+  }
+
+  private async remove(directory: string, entries: string[]): Promise<void> {
+    const { context, flags } = this;
+    if (!entries.some((entry) => MARKS.includes(entry))) {
+      throw new ForgeError(`${directory} does not look like a sandbox's directory.`, { code: 'NOT_A_SANDBOX', exit: EXIT.conflict, hint: 'Check FORGECTL_SANDBOX_DIR.' });
+    }
+    if (!flags.yes) {
+      if (!context.terminal.canPrompt) throw context.prompts.needAnswer(['--yes'], 'A confirmation');
+      if (!(await context.prompts.confirm(`Remove all sandbox machines in ${directory}?`))) {
+        throw new ForgeError('Nothing was removed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+      }
+    }
+    await stopSandboxProcess(directory);
+    for (const entry of entries) await rm(join(directory, entry), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,22 @@
+import { openMachine } from './machine/machine.js';
+import { startSandbox } from './sandbox.js';
+
+const DEFAULT_TIME_SCALE = 10;
+const DEFAULT_SEED = 1;
+
+/** The sandbox with machines that really run. Options left null come from the state directory's former run, then from the defaults. */
+export async function runSandbox(options: {
+  stateDir: string;
+  port: number | null;
+  timeScale: number | null;
+  seed: number | null;
+}): ReturnType<typeof startSandbox> {
+  const { stateDir, port, timeScale, seed } = options;
+  return startSandbox({
+    stateDir,
+    openMachine,
+    ...(port === null ? {} : { port }),
+    timeScale: timeScale ?? DEFAULT_TIME_SCALE,
+    seed: seed ?? DEFAULT_SEED,
+  });
+}
