@@ -21,10 +21,10 @@ export const systemClock: Clock = {
   },
 };
 
-/** A clock that runs `scale` times as fast as the wall clock, anchored so that both agree at `anchorMs`. */
-export function scaledClock(scale: number, anchorMs: number = Date.now()): Clock {
+/** A clock that runs `scale` times as fast as the wall clock and shows `shownMs` when the wall clock shows `wallMs`. */
+export function scaledClock(scale: number, anchor: { wallMs: number; shownMs: number }): Clock {
   return {
-    now: () => anchorMs + (Date.now() - anchorMs) * scale,
+    now: () => anchor.shownMs + (Date.now() - anchor.wallMs) * scale,
     sleep: (ms, signal) => systemClock.sleep(ms / scale, signal),
   };
 }

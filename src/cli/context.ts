@@ -6,6 +6,7 @@ import { resolvePaths, type Paths } from '../config/paths.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { EXIT, ForgeError } from '../errors.js';
 import type { Identity } from '../ssh/identity.js';
+import { createPrompts, type Prompts } from '../ui/prompts.js';
 import type { Reporter } from '../ui/reporter.js';
 import type { TableColumn } from '../ui/table.js';
 import { describeTerminal, type Terminal } from '../ui/terminal.js';
@@ -17,8 +18,7 @@ import type { ReadinessDependencies } from '../workflows/readiness/await-readine
 import { type Account, openAccount } from './account.js';
 import { type Interruption, listenForInterruption } from './interruption.js';
 import { launchDependencies, powerDependencies, readinessDependencies } from './machine-access.js';
-import { createPrompts, type Prompts } from './prompting.js';
-import { createReporter } from './reporting.js';
+import { createReporter, createStageReporter } from './reporting.js';
 import { readSandboxFile, startSandboxProcess } from './sandbox-process.js';
 
 export interface ContextOptions {
@@ -86,8 +86,14 @@ export class ForgeContext {
     return this.openReporter;
   }
 
+  /** Like `reporter`, with a spinner where there is a terminal. */
+  async stageReporter(): Promise<Reporter> {
+    this.openReporter = await createStageReporter({ ...this.options, terminal: this.terminal, clock: this.clock });
+    return this.openReporter;
+  }
+
   get prompts(): Prompts {
-    return createPrompts(this.terminal);
+    return createPrompts();
   }
 
   /** CONTAINER_ID when forgectl runs inside an instance. */
@@ -196,5 +202,5 @@ function sandboxClock(sandboxDir: string): Clock {
   if (running === null) {
     throw new ForgeError('The sandbox does not run.', { code: 'SANDBOX_NOT_RUNNING', exit: EXIT.notReady, hint: 'forgectl sandbox start' });
   }
-  return scaledClock(running.time_scale);
+  return scaledClock(running.time_scale, { wallMs: running.clock.wall_ms, shownMs: running.clock.sim_ms });
 }

@@ -10,6 +10,8 @@ export interface RunningSandbox {
   url: string;
   time_scale: number;
   seed: number;
+  /** The sandbox's time when the wall clock showed `wall_ms`; between, it runs `time_scale` times as fast. */
+  clock: { sim_ms: number; wall_ms: number };
 }
 
 export function readSandboxFile(sandboxDir: string): (RunningSandbox & { api_key: string }) | null {
@@ -70,6 +72,8 @@ const START_LIMIT_MS = 20_000;
 const LOOK_EVERY_MS = 50;
 
 function isAlive(pid: number): boolean {
+  // 0 stands for a sandbox that was stopped in order.
+  if (pid <= 0) return false;
   try {
     process.kill(pid, 0);
     return true;
@@ -88,6 +92,6 @@ function withoutOwnFlags(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return rest;
 }
 
-function publicPart({ pid, url, time_scale, seed }: RunningSandbox): RunningSandbox {
-  return { pid, url, time_scale, seed };
+function publicPart({ pid, url, time_scale, seed, clock }: RunningSandbox): RunningSandbox {
+  return { pid, url, time_scale, seed, clock };
 }

@@ -24,7 +24,7 @@ export default class Whoami extends BaseCommand<typeof Whoami> {
       ['Missing scopes', missing.length === 0 ? 'none' : missing.join(', ')],
       ...(unknown.length === 0 ? [] : [['Not checkable', unknown.join(', ')]]),
     ];
-    this.answer(context.keyValues(lines as [string, string][]));
+    this.answer(await context.keyValues(lines as [string, string][]));
     return {
       email: user.email,
       user_id: user.id,

@@ -1,0 +1,34 @@
+/** image: forge.sh. Forge listens here; the image's proxy publishes it as 7860, which Forge's own default would collide with. */
+export const FORGE_INTERNAL_PORT = 17860;
+
+/**
+ * FORGE_ARGS with exactly one `--port 17860` at its end. The image's default holds only while the variable is empty, so
+ * `--api` alone would move Forge to the port that its proxy owns (traps 21). The user's other words are kept as typed.
+ */
+export function ensurePort(args: string): { args: string; replacedPort: string | null } {
+  const { kept, port } = withoutPort(splitKeepingQuotes(args));
+  const replacedPort = port === null || port === String(FORGE_INTERNAL_PORT) ? null : port;
+  return { args: [...kept, `--port ${FORGE_INTERNAL_PORT}`].join(' '), replacedPort };
+}
+
+function withoutPort(words: readonly string[]): { kept: string[]; port: string | null } {
+  const kept: string[] = [];
+  let port: string | null = null;
+  for (let index = 0; index < words.length; index += 1) {
+    const word = words[index] ?? '';
+    if (word.startsWith('--port=')) port = word.slice('--port='.length);
+    else if (word === '--port') port = words[++index] ?? '';
+    else kept.push(word);
+  }
+  return { kept, port: port?.replace(/^["']|["']$/gu, '') ?? null };
+}
+
+/** Splits at white space outside quotes and leaves the quotes where they are. */
+function splitKeepingQuotes(text: string): string[] {
+  return text.match(/(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"?|'[^']*'?|\\$)+/gsu) ?? [];
+}
+
+/** For output: values of flags that carry a user name and password are hidden. */
+export function hideCredentials(args: string): string {
+  return args.replace(/(--(?:gradio-auth|api-auth|gradio-auth-path)(?:\s+|=))("[^"]*"|'[^']*'|\S+)/gu, '$1[redacted]');
+}

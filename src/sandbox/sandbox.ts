@@ -1,0 +1,119 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { OpenMachine } from './machine/contract.js';
+import type { Route } from './vast-api/answers.js';
+import { Contracts } from './vast-api/contracts.js';
+import { FaultList } from './vast-api/faults.js';
+import { createApiServer } from './vast-api/http-server.js';
+import { Market } from './vast-api/market.js';
+import { accountRoutes } from './vast-api/routes-account.js';
+import { instanceRoutes } from './vast-api/routes-instances.js';
+import { machineRoutes, runDueJobs } from './vast-api/routes-machine.js';
+import { offerRoutes } from './vast-api/routes-offers.js';
+import { sandboxRoutes } from './vast-api/routes-sandbox.js';
+import { seedTemplates } from './vast-api/templates.js';
+import { World } from './world.js';
+
+export interface SandboxOptions {
+  stateDir: string;
+  openMachine: OpenMachine;
+  /** Left out: the port of the last time when it is free, else any. */
+  port?: number;
+  timeScale: number;
+  seed: number;
+  log?: (line: string) => void;
+}
+
+export interface Sandbox {
+  url: string;
+  port: number;
+  apiKey: string;
+  timeScale: number;
+  seed: number;
+  close(): Promise<void>;
+}
+
+const TICK_MS = 40;
+
+/** Starts the API and the machines that ran last time. Throws when another process serves the same directory. */
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const { stateDir, timeScale, seed, log = () => {} } = options;
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const file = join(stateDir, 'sandbox.json');
+  const former = readFormer(file);
+  if (former !== null && isAlive(former.pid) && former.pid !== process.pid) throw new Error(`A sandbox (process ${former.pid}) serves ${stateDir} already.`);
+  const world = new World(stateDir, timeScale, seed);
+  if (world.state.templates.length === 0) world.state.templates = seedTemplates();
+  const market = new Market(world);
+  const faults = new FaultList(world);
+  let url = '';
+  const contracts = new Contracts({ world, market, faults, openMachine: options.openMachine, stateDir, sandboxUrl: () => url, log });
+  const routes: Route[] = [
+    ...offerRoutes({ world, market, contracts }),
+    ...instanceRoutes({ world, market, contracts, faults }),
+    ...machineRoutes({ world, contracts, stateDir, url: () => url }),
+    ...accountRoutes(world),
+    ...sandboxRoutes(world, faults),
+  ];
+  const server = createApiServer({ world, faults, routes, log });
+  const port = await listen(server, options.port, former?.port ?? 0);
+  url = `http://127.0.0.1:${port}`;
+  await contracts.resume();
+  world.save();
+  const ticker = setInterval(() => {
+    contracts.tick();
+    runDueJobs(world, contracts);
+  }, TICK_MS);
+  const about = { version: 1, pid: process.pid, port, url, api_key: world.state.apiKey, time_scale: timeScale, seed: world.state.seed, started_at: new Date().toISOString(), clock: world.clockAnchor() };
+  writeFileSync(`${file}.draft`, `${JSON.stringify(about, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${file}.draft`, file);
+  return {
+    url,
+    port,
+    apiKey: world.state.apiKey,
+    timeScale,
+    seed: world.state.seed,
+    close: async () => {
+      clearInterval(ticker);
+      server.close();
+      server.closeAllConnections();
+      await contracts.close();
+      world.save();
+      // The port is kept for the next start; a pid of 0 is nobody's.
+      writeFileSync(file, `${JSON.stringify({ version: 1, pid: 0, port, seed: world.state.seed })}\n`, { mode: 0o600 });
+    },
+  };
+}
+
+function listen(server: ReturnType<typeof createApiServer>, wanted: number | undefined, former: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const attempt = (port: number, onTaken: (error: Error) => void): void => {
+      server.once('error', onTaken);
+      server.listen(port, '127.0.0.1', () => {
+        server.off('error', onTaken);
+        resolve((server.address() as AddressInfo).port);
+      });
+    };
+    if (wanted !== undefined) attempt(wanted, reject);
+    else attempt(former, () => attempt(0, reject));
+  });
+}
+
+function readFormer(file: string): { pid: number; port: number } | null {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as { pid: number; port: number };
+  } catch {
+    return null;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,153 @@
+import type { Clock } from '../clock.js';
+import type { VastClient } from './client.js';
+import { isRecord } from './client.js';
+import type { CreateRequest, Instance } from './model.js';
+import { readContract, readInstance, readInstancePage, readNothing, readResultUrl } from './schema.js';
+import { nonsense, VastError } from './vast-error.js';
+
+const LIST = '/api/v1/instances/';
+const ONE = '/api/v0/instances/{id}/';
+/** The API's maximum a page (vast-api 5.2). */
+const PAGE_SIZE = 25;
+const MAX_PAGES = 400;
+
+export function instancesApi(client: VastClient, clock: Clock) {
+  const list = (filters: Record<string, unknown> = {}): Promise<Instance[]> => listAll(client, filters);
+
+  /** One row, null when the contract is gone. Rows without a port map are read again from the list (traps 10). */
+  async function get(id: number): Promise<Instance | null> {
+    const row = await client.request({ method: 'GET', route: ONE, params: { id }, query: { owner: 'me' }, read: readInstance });
+    if (row === null || row.ports !== null || row.actualStatus !== 'running') return row;
+    return (await list({ id: { eq: id } }))[0] ?? row;
+  }
+
+  const put = (route: string, id: number, body: unknown): Promise<undefined> =>
+    client.request({ method: 'PUT', route, params: { id }, body, read: readNothing });
+
+  return {
+    list: () => list(),
+    get,
+    findByLabel: (label: string) => list({ label: { eq: label } }),
+    create: (request: CreateRequest) => create(client, request),
+    setState: (id: number, state: 'running' | 'stopped') => put(ONE, id, { state }),
+    setLabel: (id: number, label: string) => put(ONE, id, { label }),
+    reboot: (id: number) => put('/api/v0/instances/reboot/{id}/', id, {}),
+    recycle: (id: number) => put('/api/v0/instances/recycle/{id}/', id, {}),
+    destroy: (id: number) => destroy(client, id),
+    async attachKey(id: number, publicKey: string): Promise<void> {
+      await client.request({ method: 'POST', route: '/api/v0/instances/{id}/ssh/', params: { id }, body: { ssh_key: publicKey }, read: readNothing });
+    },
+    /** The keys of the instance as public key lines; the API sends a JSON string inside JSON (vast-api 7). */
+    async listKeys(id: number): Promise<string[]> {
+      return client.request({ method: 'GET', route: '/api/v0/instances/{id}/ssh/', params: { id }, read: readInstanceKeys });
+    },
+    /** Container output (or the host daemon's); null when the store did not have it in time. */
+    logs: (id: number, options: { tailLines: number; daemon: boolean }) => requestLogs(client, clock, id, options),
+  };
+}
+
+async function listAll(client: VastClient, filters: Record<string, unknown>): Promise<Instance[]> {
+  const rows = new Map<number, Instance>();
+  const tokens = new Set<string>();
+  let token: string | undefined;
+  let total: number | null = null;
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const answer = await client.request({
+      method: 'GET',
+      route: LIST,
+      query: {
+        limit: PAGE_SIZE,
+        order_by: [{ col: 'id', dir: 'asc' }],
+        ...(Object.keys(filters).length === 0 ? {} : { select_filters: filters }),
+        ...(token === undefined ? {} : { after_token: token }),
+      },
+      read: readInstancePage,
+    });
+    for (const row of answer.instances ?? []) rows.set(row.id, row);
+    total = answer.total_instances ?? total;
+    if (answer.instances === null && (answer.total_instances ?? 0) > 0) throw incomplete(`no rows, though it counts ${answer.total_instances}`);
+    const next = answer.next_token ?? '';
+    if (next === '') {
+      // A machine may be destroyed between two pages; on a single page the counts must agree.
+      if (page === 0 && total !== null && rows.size < total) throw incomplete(`${rows.size} of ${total} rows and no further page`);
+      return [...rows.values()];
+    }
+    if (tokens.has(next)) throw incomplete('the same page token came twice');
+    tokens.add(next);
+    token = next;
+  }
+  throw incomplete(`more than ${MAX_PAGES} pages`);
+}
+
+/** A list with a hole is an error: a missing instance goes on billing unseen. */
+function incomplete(why: string): VastError {
+  return nonsense({ method: 'GET', route: LIST, status: 200, apiError: null, apiMessage: null }, `the list is not complete: ${why}`, false);
+}
+
+/** vast-api 4: `cancel_unavail` true, or a machine without a free GPU becomes a stopped contract that bills its disk. */
+async function create(client: VastClient, request: CreateRequest): Promise<{ contractId: number }> {
+  const { offerId, label, image, templateHashId, diskGb, env, runtype, onstart, bidPrice } = request;
+  const { new_contract: contractId } = await client.request({
+    method: 'PUT',
+    route: '/api/v0/asks/{id}/',
+    params: { id: offerId },
+    body: {
+      client_id: 'me',
+      ...(image === undefined ? {} : { image }),
+      ...(templateHashId === undefined ? {} : { template_hash_id: templateHashId }),
+      disk: diskGb,
+      env,
+      runtype,
+      ...(onstart === undefined ? {} : { onstart }),
+      label,
+      target_state: 'running',
+      cancel_unavail: bidPrice === undefined,
+      ...(bidPrice === undefined ? {} : { price: bidPrice }),
+    },
+    read: readContract,
+  });
+  return { contractId };
+}
+
+/** Gone already is done. Only a 404 about the instance counts: a 404 can also mean a bad key (traps 12). */
+async function destroy(client: VastClient, id: number): Promise<void> {
+  try {
+    await client.request({ method: 'DELETE', route: ONE, params: { id }, body: {}, read: readNothing });
+  } catch (error) {
+    if (!(error instanceof VastError) || error.code !== 'API_NOT_FOUND') throw error;
+  }
+}
+
+function readInstanceKeys(body: unknown): string[] {
+  const held = isRecord(body) ? body['ssh_keys'] : null;
+  const parsed: unknown = typeof held === 'string' ? JSON.parse(held === '' ? '[]' : held) : held;
+  if (!Array.isArray(parsed)) throw new Error('ssh_keys: not a list');
+  return parsed.map((key) => String(isRecord(key) ? (key['public_key'] ?? key['key'] ?? key['ssh_key'] ?? '') : key));
+}
+
+/** The store answers 404 until the host has written the file; the official client gives up after 9 s, which is too early. */
+const RESULT_LIMIT_MS = 45_000;
+const RESULT_POLL_MS = 700;
+
+async function requestLogs(
+  client: VastClient,
+  clock: Clock,
+  id: number,
+  options: { tailLines: number; daemon: boolean },
+): Promise<string | null> {
+  const { result_url: url } = await client.request({
+    method: 'PUT',
+    route: '/api/v0/instances/request_logs/{id}/',
+    params: { id },
+    // Values are strings on this route (vast-api 6.2).
+    body: { tail: String(options.tailLines), ...(options.daemon ? { daemon_logs: 'true' } : {}) },
+    read: readResultUrl,
+  });
+  const deadlineMs = clock.now() + RESULT_LIMIT_MS;
+  while (clock.now() < deadlineMs) {
+    const text = await client.fetchResult(url);
+    if (text !== null) return text;
+    await clock.sleep(RESULT_POLL_MS);
+  }
+  return null;
+}
