@@ -14,8 +14,6 @@ const options = {
     'src/cli/run.ts',
     'src/cli/demo.ts',
     ...filesBelow('src/commands'),
-    // Programs that a sandbox machine runs as processes of their own.
-    ...filesBelow('src/sandbox/machine').filter((file) => /supervisor(d|ctl)[^/]*\.ts$/u.test(file)),
   ],
   outdir: 'dist',
   outbase: 'src',

@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { BASHRC, BOOT_DEFAULT, ENTRYPOINT, PROVISIONER } from './boot-scripts.js';
+import { repositoryScript } from './forge-repository.js';
+import { PORTAL } from './portal.js';
+import { ACTIVATE, CURL, FIND_PIP, MAKE_PACKAGES, NET_FOR_TOOLS, SITECUSTOMIZE } from './python-environment.js';
+import { serviceScripts } from './service-scripts.js';
+import { PROGRAMS, programConfig, SUPERVISORCTL, SUPERVISORD } from './supervisor.js';
+
+const run = promisify(execFile);
+
+export interface Image {
+  /** The directory that every machine's root is a copy of. */
+  root: string;
+  /** The interpreter itself, not a shim that looks for one at every start. */
+  python: string;
+}
+
+const building = new Map<string, Promise<Image>>();
+
+/** Builds the image once below `parent`; later machines, also of other processes, copy it. */
+export function imageBelow(parent: string): Promise<Image> {
+  const known = building.get(parent);
+  if (known !== undefined) return known;
+  const made = buildImage(parent);
+  building.set(parent, made);
+  made.catch(() => building.delete(parent));
+  return made;
+}
+
+async function buildImage(parent: string): Promise<Image> {
+  const { stdout } = await run('python3', ['-c', 'import sys; print(sys.executable)']);
+  const python = stdout.trim();
+  const files = imageFiles(python);
+  const version = createHash('sha256').update(JSON.stringify([files, repositoryScript(), MAKE_PACKAGES])).digest('hex').slice(0, 12);
+  const root = join(parent, `.image-${version}`);
+  if (existsSync(root)) return { root, python };
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  const draft = await mkdtemp(join(parent, '.draft-'));
+  for (const [path, text] of Object.entries(files)) await place(join(draft, path), text);
+  await Promise.all([makeRepository(draft, root), makeVirtualEnv(draft, root, python)]);
+  // Whoever comes second finds the place taken and throws its draft away.
+  await rename(draft, root).catch(async (error: NodeJS.ErrnoException) => {
+    await rm(draft, { recursive: true, force: true });
+    if (!existsSync(root)) throw error;
+  });
+  return { root, python };
+}
+
+/** Path below the root -> text. Everything with #! is executable. */
+function imageFiles(python: string): Record<string, string> {
+  const tool = (file: string): string => `#!/bin/bash\nexec '${python}' -S "$FORGECTL_ROOT/usr/lib/${file}" "$@"\n`;
+  return {
+    'opt/instance-tools/bin/entrypoint.sh': ENTRYPOINT,
+    'opt/instance-tools/bin/boot_default.sh': BOOT_DEFAULT,
+    'opt/instance-tools/bin/provisioner': PROVISIONER,
+    'opt/portal-aio/portal.py': PORTAL,
+    'opt/syncthing/index.html': '<title>Syncthing</title>\n',
+    ...serviceScripts(),
+    ...Object.fromEntries(Object.entries(PROGRAMS).map(([name, options]) => [`etc/supervisor/conf.d/${name}.conf`, programConfig(name, options)])),
+    'usr/lib/supervisord.py': SUPERVISORD,
+    'usr/lib/supervisorctl.py': SUPERVISORCTL,
+    'usr/lib/curl.py': CURL,
+    'usr/lib/sandbox-net/sitecustomize_machine.py': NET_FOR_TOOLS,
+    'usr/local/bin/supervisorctl': tool('supervisorctl.py'),
+    'usr/local/bin/curl': tool('curl.py'),
+    'root/.bashrc': BASHRC,
+    'workspace/.keep': '',
+    'tmp/.keep': '',
+    'run/.keep': '',
+    'var/log/portal/.keep': '',
+  };
+}
+
+async function place(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+  if (text.startsWith('#!') || path.endsWith('.sh')) await chmod(path, 0o755);
+}
+
+async function makeRepository(draft: string, root: string): Promise<void> {
+  const checkout = join(draft, 'opt/workspace-internal/stable-diffusion-webui-forge');
+  const remote = join(draft, 'srv/forge.git');
+  await mkdir(dirname(remote), { recursive: true });
+  await mkdir(dirname(checkout), { recursive: true });
+  await run('bash', ['-c', repositoryScript(), 'bash', remote, checkout]);
+  // The image is renamed when it is complete, and every machine shares its remote, as machines share a forge's host.
+  await run('git', ['-C', checkout, 'remote', 'set-url', 'origin', join(root, 'srv/forge.git')]);
+}
+
+async function makeVirtualEnv(draft: string, root: string, python: string): Promise<void> {
+  const venv = join(draft, 'venv/main');
+  await run(python, ['-m', 'venv', '--without-pip', venv]);
+  const { stdout } = await run(join(venv, 'bin/python'), ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']);
+  const site = stdout.trim();
+  const packages = join(draft, 'opt/packages');
+  await mkdir(packages, { recursive: true });
+  await run(python, ['-c', MAKE_PACKAGES, packages, site]);
+  await writeFile(join(site, 'sitecustomize.py'), SITECUSTOMIZE);
+  await writeFile(join(venv, 'bin/activate'), ACTIVATE);
+  const pip = (await run(python, ['-c', FIND_PIP])).stdout.trim();
+  if (pip !== '') await writeFile(join(site, 'pip-of-the-system.pth'), `${pip}\n`);
+  const pipScript = pip === '' ? '#!/bin/bash\necho "pip is not available: this computer\'s Python comes without it" >&2\nexit 1\n' : '#!/bin/bash\nexec "$(dirname "$0")/python" -m pip "$@"\n';
+  await place(join(venv, 'bin/pip'), pipScript);
+  await writeFile(join(venv, 'pip.conf'), `[global]\nno-index = true\nfind-links = ${join(root, 'opt/packages')}\ndisable-pip-version-check = true\n`);
+}

@@ -1,0 +1,181 @@
+/**
+ * Two machines both have a port 17860, on one computer. Python in a machine's environment therefore binds a free port
+ * and writes down which; whoever connects, looks it up. Files: run/ports/<port> holding "<real port> <pid>".
+ */
+export const SITECUSTOMIZE = `import errno, os, socket
+_root = os.environ.get('FORGECTL_ROOT')
+if _root:
+    _ports = os.path.join(_root, 'run', 'ports')
+    _bind, _connect = socket.socket.bind, socket.socket.connect
+    _LOCAL = ('', '0.0.0.0', '127.0.0.1', 'localhost')
+
+    def _real(port):
+        try:
+            with open(os.path.join(_ports, str(port))) as file:
+                real, pid = file.read().split()
+            os.kill(int(pid), 0)
+            return int(real)
+        except (OSError, ValueError):
+            return None
+
+    def bind(self, address):
+        if self.family != socket.AF_INET or address[0] not in _LOCAL or address[1] == 0:
+            return _bind(self, address)
+        if _real(address[1]) is not None:
+            raise OSError(errno.EADDRINUSE, 'Address already in use')
+        _bind(self, ('127.0.0.1', 0))
+        os.makedirs(_ports, exist_ok=True)
+        draft = os.path.join(_ports, '.%d-%d' % (address[1], os.getpid()))
+        with open(draft, 'w') as file:
+            file.write('%d %d' % (self.getsockname()[1], os.getpid()))
+        os.replace(draft, os.path.join(_ports, str(address[1])))
+
+    def connect(self, address):
+        if self.family == socket.AF_INET and address[0] in _LOCAL:
+            real = _real(address[1])
+            if real is None:
+                raise ConnectionRefusedError(errno.ECONNREFUSED, 'Connection refused')
+            address = ('127.0.0.1', real)
+        return _connect(self, address)
+
+    socket.socket.bind, socket.socket.connect = bind, connect
+`;
+
+/** image: the activate hook says so on stdout (traps 19). */
+export const ACTIVATE = `VIRTUAL_ENV="$FORGECTL_ROOT/venv/main"; export VIRTUAL_ENV
+PATH="$VIRTUAL_ENV/bin:$PATH"; export PATH
+unset PYTHONHOME
+printf '\\033[0;32mActivated conda/uv virtual environment at \\033[0;36m%s\\033[0m\\n' "/venv/main"
+`;
+
+/** Run once per sandbox: local wheels, and the packages of the image installed from them. argv: packages dir, site-packages. */
+export const MAKE_PACKAGES = `import base64, hashlib, os, sys, zipfile
+packages, site = sys.argv[1], sys.argv[2]
+IMAGE = {'torch': '2.9.1+cu128', 'torchvision': '0.24.1+cu128', 'torchaudio': '2.9.1+cu128', 'gradio': '4.40.0', 'transformers': '4.46.1', 'diffusers': '0.31.0', 'accelerate': '0.31.0', 'safetensors': '0.4.5', 'pillow': '10.4.0', 'huggingface-hub': '0.26.2'}
+MORE = {'gradio': ['4.44.1'], 'transformers': ['4.48.3'], 'diffusers': ['0.32.2'], 'torch': ['2.6.0'], 'open-clip-torch': ['2.20.0'], 'insightface': ['0.7.3']}
+CUDA = '\\nclass cuda:\\n    @staticmethod\\n    def is_available():\\n        return True\\n'
+
+def build(name, version):
+    module = name.replace('-', '_')
+    info = '%s-%s.dist-info' % (module, version)
+    files = {
+        '%s/__init__.py' % module: "__version__ = '%s'\\n%s" % (version, CUDA if name == 'torch' else ''),
+        info + '/METADATA': 'Metadata-Version: 2.1\\nName: %s\\nVersion: %s\\n' % (name, version),
+        info + '/WHEEL': 'Wheel-Version: 1.0\\nGenerator: sandbox\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',
+    }
+    record = ''
+    for path, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()
+        record += '%s,sha256=%s,%d\\n' % (path, digest, len(text))
+    files[info + '/RECORD'] = record + info + '/RECORD,,\\n'
+    wheel = os.path.join(packages, '%s-%s-py3-none-any.whl' % (module, version))
+    with zipfile.ZipFile(wheel, 'w') as archive:
+        for path, text in files.items():
+            archive.writestr(zipfile.ZipInfo(path, (2026, 1, 1, 0, 0, 0)), text)
+    return wheel
+
+for name, version in IMAGE.items():
+    with zipfile.ZipFile(build(name, version)) as archive:
+        archive.extractall(site)
+    with open(os.path.join(site, '%s-%s.dist-info' % (name.replace('-', '_'), version), 'INSTALLER'), 'w') as file:
+        file.write('pip\\n')
+for name, versions in MORE.items():
+    for version in versions:
+        build(name, version)
+`;
+
+/** Where pip can be had without a network: the wheel that Python ships, else one that is installed. */
+export const FIND_PIP = `import glob, os
+try:
+    import ensurepip
+    found = glob.glob(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled', 'pip-*.whl'))
+except ImportError:
+    found = []
+found = found or glob.glob('/usr/share/python-wheels/pip-*.whl')
+if found:
+    print(found[0])
+else:
+    try:
+        import pip
+        print(os.path.dirname(os.path.dirname(pip.__file__)))
+    except ImportError:
+        print('')
+`;
+
+/** A curl for machines: this machine's own ports, and of the internet only what the sandbox serves. */
+export const CURL = `import os, sys, urllib.error, urllib.parse, urllib.request
+sys.path.insert(0, os.path.join(os.environ['FORGECTL_ROOT'], 'usr', 'lib', 'sandbox-net'))
+import sitecustomize_machine
+LOCAL = ('127.0.0.1', 'localhost')
+opts = {'headers': {}, 'method': None, 'out': None, 'format': None, 'fail': False, 'head': False, 'data': None, 'timeout': None, 'show': False, 'include': False, 'silent': False}
+words, urls = sys.argv[1:], []
+WITH_VALUE = {'o': 'out', 'w': 'format', 'X': 'method', 'm': 'timeout', 'H': 'header', 'd': 'data', 'A': 'agent', 'u': 'user'}
+LONG = {'output': 'o', 'write-out': 'w', 'request': 'X', 'max-time': 'm', 'connect-timeout': 'm', 'header': 'H', 'data': 'd', 'data-binary': 'd', 'data-raw': 'd', 'user-agent': 'A', 'user': 'u', 'silent': 's', 'show-error': 'S', 'fail': 'f', 'head': 'I', 'location': 'L', 'include': 'i', 'retry': 'ignored', 'retry-delay': 'ignored'}
+
+def take(flag, value):
+    if flag == 'H':
+        name, _, text = value.partition(':'); opts['headers'][name.strip()] = text.strip()
+    elif flag == 'd':
+        if value == '@-': opts['data'] = sys.stdin.buffer.read()
+        elif value.startswith('@'): opts['data'] = open(value[1:], 'rb').read()
+        else: opts['data'] = value.encode()
+    else:
+        opts[WITH_VALUE[flag]] = value
+
+while words:
+    word = words.pop(0)
+    if word.startswith('--'):
+        name, has, value = word[2:].partition('=')
+        flag = LONG.get(name)
+        if flag is None:
+            sys.stderr.write('curl: option %s: is unknown\\n' % word); sys.exit(2)
+        if flag == 'ignored': words.pop(0)
+        elif flag in WITH_VALUE: take(flag, value if has else words.pop(0))
+        else: opts[{'s': 'silent', 'S': 'show', 'f': 'fail', 'I': 'head', 'L': 'follow', 'i': 'include'}[flag]] = True
+    elif word.startswith('-') and len(word) > 1:
+        letters = word[1:]
+        while letters:
+            flag, letters = letters[0], letters[1:]
+            if flag in WITH_VALUE:
+                take(flag, letters or words.pop(0)); break
+            opts[{'s': 'silent', 'S': 'show', 'f': 'fail', 'I': 'head', 'L': 'follow', 'i': 'include', 'k': 'insecure', 'g': 'globoff'}.get(flag, 'other')] = True
+    else:
+        urls.append(word)
+
+def finish(code, body, status):
+    if opts['out'] and opts['out'] != '/dev/null':
+        open(opts['out'], 'wb').write(body)
+    elif not opts['out']:
+        sys.stdout.buffer.write(body)
+    sys.stdout.flush()
+    if opts['format']:
+        sys.stdout.write(opts['format'].replace('%{http_code}', '%03d' % status).replace('\\\\n', '\\n'))
+    sys.stdout.flush()
+    sys.exit(code)
+
+if not urls:
+    sys.stderr.write('curl: no URL specified\\n'); sys.exit(2)
+url = urls[0] if '://' in urls[0] else 'http://' + urls[0]
+parts = urllib.parse.urlsplit(url)
+if parts.hostname not in LOCAL:
+    url = os.environ['SANDBOX_URL'] + '/internet/' + urllib.parse.quote(url, safe='')
+    sitecustomize_machine.off()
+request = urllib.request.Request(url, data=opts['data'], headers=opts['headers'], method=opts['method'] or ('HEAD' if opts['head'] else None))
+try:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=float(opts['timeout'] or 300)) as reply:
+        finish(0, reply.read(), reply.status)
+except urllib.error.HTTPError as error:
+    if opts['fail']:
+        if opts['show'] or not opts['silent']: sys.stderr.write('curl: (22) The requested URL returned error: %d\\n' % error.code)
+        finish(22, b'', error.code)
+    finish(0, error.read(), error.code)
+except OSError as error:
+    if opts['show'] or not opts['silent']: sys.stderr.write('curl: (7) Failed to connect: %s\\n' % error)
+    finish(28 if 'timed out' in str(error) else 7, b'', 0)
+`;
+
+/** The same translation for tools outside the environment; off() for the sandbox's own address. */
+export const NET_FOR_TOOLS = `${SITECUSTOMIZE}
+    def off():
+        socket.socket.bind, socket.socket.connect = _bind, _connect
+`;
