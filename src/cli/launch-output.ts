@@ -21,7 +21,8 @@ export function planLines(plan: LaunchPlan): string[] {
   ];
 }
 
-export function launchLines(plan: LaunchPlan, result: LaunchResult): string[] {
+/** `keyPath` is named when ssh would not find the key by itself. */
+export function launchLines(plan: LaunchPlan, result: LaunchResult, keyPath: string | null): string[] {
   const { contractId, readiness } = result;
   const { ssh } = addressesOf(readiness.instance);
   const lines = [
@@ -32,13 +33,19 @@ export function launchLines(plan: LaunchPlan, result: LaunchResult): string[] {
     `  Price    ${formatPerHour(plan.price.runningPerHourUsd)} while running, ${formatPerDay(plan.price.stoppedPerDayUsd)} while stopped`,
   ];
   if (ssh !== null) {
-    lines.push(`  Tunnel   ssh -p ${ssh.port} -L 7860:localhost:17860 root@${ssh.host}   then http://localhost:7860`);
-    lines.push(`  Shell    ssh -p ${ssh.port} root@${ssh.host}`);
+    const login = `ssh ${keyPath === null ? '' : `-i ${quoteWord(keyPath)} `}-p ${ssh.port} root@${ssh.host}`;
+    lines.push(`  Tunnel   ${login} -L 7860:localhost:17860   then http://localhost:7860`);
+    lines.push(`  Shell    ${login}`);
   }
   const url = forgeUrl(readiness.instance);
   if (url !== null) lines.push(`  Web      ${url}   (asks for the instance's token)`);
   lines.push(`  Stop     forgectl stop ${plan.label}`, `  Destroy  forgectl destroy ${plan.label}`);
   return lines;
+}
+
+/** For a line that is copied into a shell. */
+function quoteWord(word: string): string {
+  return /^[\w@%+=:,./~-]+$/u.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 export function launchDocument(plan: LaunchPlan, result: LaunchResult): Record<string, unknown> {

@@ -71,7 +71,7 @@ export default class Launch extends BaseCommand<typeof Launch> {
     }
     const result = await launch(await context.launching(identity), plan);
     if (flags.open) await context.openBrowser(result.readiness.instance);
-    this.answer(launchLines(plan, result).join('\n'));
+    this.answer(launchLines(plan, result, identity.path).join('\n'));
     return launchDocument(plan, result);
   }
 

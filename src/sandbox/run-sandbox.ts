@@ -15,6 +15,8 @@ export async function runSandbox(options: {
   return startSandbox({
     stateDir,
     openMachine,
+    // In the background stderr is the sandbox's log file; a terminal is not filled with every call.
+    ...(process.stderr.isTTY ? {} : { log: (line: string) => void process.stderr.write(`${new Date().toISOString()} ${line}\n`) }),
     ...(port === null ? {} : { port }),
     timeScale: timeScale ?? DEFAULT_TIME_SCALE,
     seed: seed ?? DEFAULT_SEED,

@@ -8,6 +8,8 @@ export interface Identity {
   publicKey: string;
   /** "~/.ssh/id_ed25519", "agent", "forgectl's own key": for people. */
   description: string;
+  /** Where the private key lies, for `ssh -i`; null when the agent holds it. */
+  path: string | null;
   /** PEM text; null when the agent holds the key. */
   privateKey: string | null;
   /** Path of the agent's socket when the agent holds the key. */
@@ -51,7 +53,7 @@ async function fromFile(path: string, { askPassphrase }: IdentityOptions): Promi
   if (parsed instanceof Error) throw badKey(path, passphrase === null ? 'it is not a private key' : 'the passphrase is wrong', parsed);
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   if (key === undefined || !key.isPrivateKey()) throw badKey(path, 'it is a public key; give the private one');
-  return { publicKey: publicLine(key, 'forgectl'), description: path, privateKey: text, agentSocket: null, passphrase };
+  return { publicKey: publicLine(key, 'forgectl'), description: path, path, privateKey: text, agentSocket: null, passphrase };
 }
 
 function badKey(path: string, why: string, cause?: unknown): ForgeError {
@@ -75,6 +77,7 @@ async function fromAgent(socket: string | undefined): Promise<Identity | null> {
   return {
     publicKey: publicLine(key, key.comment ?? 'agent'),
     description: `agent (${key.comment ?? key.type})`,
+    path: null,
     privateKey: null,
     agentSocket: socket,
     passphrase: null,
@@ -107,7 +110,7 @@ export async function ownIdentity(directory: string): Promise<Identity> {
   const key = utils.parseKey(text);
   if (key instanceof Error) throw badKey(path, key.message, key);
   const parsed = Array.isArray(key) ? key[0] : key;
-  return { publicKey: publicLine(parsed as never, 'forgectl'), description: "forgectl's own key", privateKey: text, agentSocket: null, passphrase: null };
+  return { publicKey: publicLine(parsed as never, 'forgectl'), description: "forgectl's own key", path, privateKey: text, agentSocket: null, passphrase: null };
 }
 
 function publicLine(key: { type: string; getPublicSSH(): Buffer }, comment: string): string {

@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const RUN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
+
+export interface Finished {
+  code: number | null;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A user of their own: empty home, own settings, own sandbox. */
+export class Home {
+  readonly directory = mkdtempSync(join(tmpdir(), 'forgectl test ')); // a space, on purpose
+  readonly env: NodeJS.ProcessEnv;
+
+  constructor(more: NodeJS.ProcessEnv = {}) {
+    this.env = {
+      PATH: process.env['PATH'],
+      HOME: this.directory,
+      FORGECTL_SANDBOX_DIR: join(this.directory, 'sandbox'),
+      LANG: 'C.UTF-8',
+      ...more,
+    };
+  }
+
+  /** The real command as a child process, in a pipe, with nothing on stdin but `input`. */
+  run(words: string[], options: { input?: string; env?: NodeJS.ProcessEnv; onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void } = {}): Promise<Finished> {
+    const child = spawn(process.execPath, [RUN, ...words], { env: { ...this.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      options.onStderr?.(text, (signal) => child.kill(signal));
+    });
+    child.stdin.on('error', () => {});
+    child.stdin.end(options.input ?? '');
+    return new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr })));
+  }
+
+  async json<T = Record<string, never>>(words: string[], options: Parameters<Home['run']>[1] = {}): Promise<T & Record<string, unknown>> {
+    const { stdout, stderr } = await this.run([...words, '--json'], options);
+    try {
+      return JSON.parse(stdout) as T & Record<string, unknown>;
+    } catch {
+      throw new Error(`not one JSON document: ${stdout}\n${stderr}`);
+    }
+  }
+
+  /** What the sandbox wrote of itself. */
+  sandboxFile(): { url: string; api_key: string; pid: number } {
+    return JSON.parse(readFileSync(join(this.directory, 'sandbox', 'sandbox.json'), 'utf8'));
+  }
+
+  /** A call to the sandbox without any code of ours. */
+  async call(method: string, path: string, body?: unknown): Promise<{ status: number; body: never }> {
+    const { url, api_key: key } = this.sandboxFile();
+    const answer = await fetch(`${url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    // The limits hold for tests too; the sandbox's clock is fast, so the wait is short.
+    if (answer.status === 429) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return this.call(method, path, body);
+    }
+    try {
+      return { status: answer.status, body: JSON.parse(text) as never };
+    } catch {
+      return { status: answer.status, body: text as never };
+    }
+  }
+
+  async remove(): Promise<void> {
+    await this.run(['sandbox', 'stop']);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
