@@ -28,7 +28,12 @@ export async function openAccount(context: ForgeContext): Promise<Account> {
 async function vastWith(context: ForgeContext, key: Secret): Promise<Vast> {
   const [{ VastClient }, { createVast }] = await Promise.all([import('../vast/client.js'), import('../vast/vast.js')]);
   const { apiUrl } = context;
-  if (apiUrl === null) throw new ForgeError('The sandbox does not run.', { code: 'SANDBOX_NOT_RUNNING', exit: EXIT.notReady, hint: 'forgectl sandbox start' });
+  if (apiUrl === null)
+    throw new ForgeError('The sandbox does not run.', {
+      code: 'SANDBOX_NOT_RUNNING',
+      exit: EXIT.notReady,
+      hint: 'forgectl sandbox start',
+    });
   const client = new VastClient({
     baseUrl: apiUrl,
     apiKey: () => key.reveal(),
@@ -40,7 +45,14 @@ async function vastWith(context: ForgeContext, key: Secret): Promise<Vast> {
   return createVast(client, context.clock);
 }
 
-function writeWireLine(entry: { method: string; url: string; status: number | null; elapsedMs: number; sent: unknown; received: unknown }): void {
+function writeWireLine(entry: {
+  method: string;
+  url: string;
+  status: number | null;
+  elapsedMs: number;
+  sent: unknown;
+  received: unknown;
+}): void {
   const short = (value: unknown): string => {
     const text = JSON.stringify(value) ?? '';
     return text.length > 600 ? `${text.slice(0, 600)}… (${text.length} characters)` : text;

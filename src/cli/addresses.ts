@@ -24,11 +24,17 @@ export function sshCandidates(instance: Instance): SshAddress[] {
   return candidates;
 }
 
-export function addressesOf(instance: Instance): { ssh: SshAddress | null; published: { port: string; address: string }[] } {
+export function addressesOf(instance: Instance): {
+  ssh: SshAddress | null;
+  published: { port: string; address: string }[];
+} {
   const host = instance.publicIpaddr;
   return {
     ssh: sshCandidates(instance)[0] ?? null,
-    published: host === null ? [] : (instance.ports ?? []).map((port) => ({ port: port.containerPort, address: `${host}:${port.hostPort}` })),
+    published:
+      host === null
+        ? []
+        : (instance.ports ?? []).map((port) => ({ port: port.containerPort, address: `${host}:${port.hostPort}` })),
   };
 }
 
@@ -43,5 +49,7 @@ export function portalUrl(instance: Instance): string | null {
 
 function publishedUrl(instance: Instance, containerPort: string): string | null {
   const port = instance.ports?.find((candidate) => candidate.containerPort === containerPort);
-  return port === undefined || instance.publicIpaddr === null ? null : `http://${instance.publicIpaddr}:${port.hostPort}/`;
+  return port === undefined || instance.publicIpaddr === null
+    ? null
+    : `http://${instance.publicIpaddr}:${port.hostPort}/`;
 }

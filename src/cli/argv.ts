@@ -13,6 +13,6 @@ export function wantsEvents(argv: readonly string[]): boolean {
 }
 
 /** Environment switches: 1, true, yes, on. */
-export function isOn(value: string | undefined): boolean {
+function isOn(value: string | undefined): boolean {
   return value !== undefined && /^(1|true|yes|on)$/iu.test(value);
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import { scaledClock, systemClock } from '../clock.js';
 import type { Contexts } from '../config/contexts.js';
 import { loadContexts } from '../config/contexts.js';
-import { resolvePaths, type Paths } from '../config/paths.js';
+import { type Paths, resolvePaths } from '../config/paths.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { EXIT, ForgeError } from '../errors.js';
 import type { Identity } from '../ssh/identity.js';
@@ -46,7 +46,12 @@ export class ForgeContext {
   constructor(options: ContextOptions) {
     this.options = options;
     this.paths = resolvePaths(process.env);
-    this.terminal = describeTerminal({ stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, env: process.env });
+    this.terminal = describeTerminal({
+      stdin: process.stdin,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      env: process.env,
+    });
   }
 
   get settings(): Settings {
@@ -200,7 +205,11 @@ export function openContext(options: ContextOptions): ForgeContext {
 function sandboxClock(sandboxDir: string): Clock {
   const running = readSandboxFile(sandboxDir);
   if (running === null) {
-    throw new ForgeError('The sandbox does not run.', { code: 'SANDBOX_NOT_RUNNING', exit: EXIT.notReady, hint: 'forgectl sandbox start' });
+    throw new ForgeError('The sandbox does not run.', {
+      code: 'SANDBOX_NOT_RUNNING',
+      exit: EXIT.notReady,
+      hint: 'forgectl sandbox start',
+    });
   }
   return scaledClock(running.time_scale, { wallMs: running.clock.wall_ms, shownMs: running.clock.sim_ms });
 }

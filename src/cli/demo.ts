@@ -25,16 +25,25 @@ const env: NodeJS.ProcessEnv = {
 delete env['SSH_AUTH_SOCK'];
 
 async function forgectl(words: string[], show = true): Promise<number> {
-  if (show) process.stdout.write(`\n$ forgectl ${words.map((word) => (/\s/u.test(word) ? `'${word}'` : word)).join(' ')}\n`);
-  const child = spawn(process.execPath, [RUN, ...words], { env, stdio: ['ignore', show ? 'inherit' : 'ignore', show ? 'inherit' : 'ignore'] });
+  if (show)
+    process.stdout.write(`\n$ forgectl ${words.map((word) => (/\s/u.test(word) ? `'${word}'` : word)).join(' ')}\n`);
+  const child = spawn(process.execPath, [RUN, ...words], {
+    env,
+    stdio: ['ignore', show ? 'inherit' : 'ignore', show ? 'inherit' : 'ignore'],
+  });
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 }
 
 /** What a browser would get at the published address with the instance's token. */
 async function showForgePage(): Promise<void> {
-  const { url, api_key: key } = JSON.parse(readFileSync(join(home, 'sandbox', 'sandbox.json'), 'utf8')) as { url: string; api_key: string };
+  const { url, api_key: key } = JSON.parse(readFileSync(join(home, 'sandbox', 'sandbox.json'), 'utf8')) as {
+    url: string;
+    api_key: string;
+  };
   const answer = await fetch(`${url}/api/v1/instances/`, { headers: { authorization: `Bearer ${key}` } });
-  const { instances } = (await answer.json()) as { instances: { jupyter_token: string; ports: Record<string, { HostPort: string }[]> }[] };
+  const { instances } = (await answer.json()) as {
+    instances: { jupyter_token: string; ports: Record<string, { HostPort: string }[]> }[];
+  };
   const row = instances[0];
   const address = `http://127.0.0.1:${row?.ports['7860/tcp']?.[0]?.HostPort}/`;
   const page = await fetch(address, { headers: { authorization: `Bearer ${row?.jupyter_token}` } });
@@ -61,7 +70,9 @@ async function must(words: string[]): Promise<void> {
 }
 
 const startedMs = Date.now();
-process.stdout.write('The main job of forgectl, in a sandbox: a pretend Vast.ai with machines that really run. No account, no money.\n');
+process.stdout.write(
+  'The main job of forgectl, in a sandbox: a pretend Vast.ai with machines that really run. No account, no money.\n',
+);
 try {
   await play();
   process.stdout.write(`\nDone in ${Math.round((Date.now() - startedMs) / 1000)} s. Nothing was left behind.\n`);

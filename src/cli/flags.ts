@@ -18,10 +18,6 @@ export const instancesArg = Args.string({
   description: `Instances, each by ${INSTANCE_WORDS}. May be left out when there is exactly one.`,
 });
 
-export const instanceArg = Args.string({
-  description: `The instance: ${INSTANCE_WORDS}. May be left out when there is exactly one.`,
-});
-
 /** Durations as people write them: 90s, 40m, 2h, 1h30m; a bare number is seconds. */
 export const durationFlag = Flags.custom<number>({
   parse: async (text) => parseDurationMs(text),
@@ -63,6 +59,6 @@ export const fractionFlag = Flags.custom<number>({
 });
 
 /** Reported as wrong usage (exit 2): oclif reads `oclif.exit`. */
-export class InvalidFlagValue extends Error {
+class InvalidFlagValue extends Error {
   readonly oclif = { exit: 2 };
 }

@@ -1,7 +1,7 @@
+import { formatDuration, formatPerDay, formatPerHour } from '../ui/format.js';
 import type { Instance } from '../vast/model.js';
 import { isOutbid, stateWord } from '../workflows/instance-state.js';
 import { billedNowPerHourUsd, priceOfInstance } from '../workflows/price.js';
-import { formatDuration, formatPerDay, formatPerHour } from '../ui/format.js';
 import { addressesOf, forgeUrl, portalUrl } from './addresses.js';
 import type { ForgeContext } from './context.js';
 
@@ -66,7 +66,10 @@ export async function instanceDetails(instance: Instance, context: ForgeContext)
   const lines: [string, string][] = [
     ['Instance', `${instance.id}${instance.label === null ? '' : ` (${instance.label})`}`],
     ['State', [stateWord(instance), instance.statusMsg].filter(Boolean).join(': ')],
-    ['Machine', `${instance.numGpus ?? '?'}x ${instance.gpuName ?? '?'}, ${instance.geolocation ?? 'unknown place'}, machine ${instance.machineId ?? '?'}`],
+    [
+      'Machine',
+      `${instance.numGpus ?? '?'}x ${instance.gpuName ?? '?'}, ${instance.geolocation ?? 'unknown place'}, machine ${instance.machineId ?? '?'}`,
+    ],
     [
       'Price',
       `${money(runningPerHourUsd)} while running${instance.isBid ? ` (interruptible, bid ${money(instance.minBid)})` : ''}, ${stoppedPerDayUsd === null ? 'unknown' : formatPerDay(stoppedPerDayUsd)} while stopped`,
@@ -77,7 +80,10 @@ export async function instanceDetails(instance: Instance, context: ForgeContext)
     ['SSH', sshText(instance)],
     ['Forge', forgeUrl(instance) ?? 'not published'],
     ['Portal', portalUrl(instance) ?? 'not published'],
-    ['Disk', `${instance.diskUsageGb === null ? '?' : instance.diskUsageGb.toFixed(1)} of ${instance.diskSpaceGb ?? '?'} GB`],
+    [
+      'Disk',
+      `${instance.diskUsageGb === null ? '?' : instance.diskUsageGb.toFixed(1)} of ${instance.diskSpaceGb ?? '?'} GB`,
+    ],
     ['Image', instance.imageUuid ?? '-'],
     ['Template', instance.templateName ?? '-'],
   ];

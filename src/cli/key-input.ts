@@ -8,7 +8,12 @@ export async function readKeyFrom(file: string | null, context: ForgeContext): P
   if (file === '-') return text(process.stdin);
   if (file !== null) {
     return readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-      throw new ForgeError(`The file ${file} cannot be read (${cause.code}).`, { code: 'KEY_FILE', exit: EXIT.usage, hint: 'Check --key-file.', cause });
+      throw new ForgeError(`The file ${file} cannot be read (${cause.code}).`, {
+        code: 'KEY_FILE',
+        exit: EXIT.usage,
+        hint: 'Check --key-file.',
+        cause,
+      });
     });
   }
   if (!context.terminal.canPrompt) throw context.prompts.needAnswer(['--key-file'], 'The API key');

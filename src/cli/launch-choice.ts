@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { EXIT, ForgeError } from '../errors.js';
 import type { Identity } from '../ssh/identity.js';
 import type { Offer, Template } from '../vast/model.js';
-import { planLaunch, diskFor, type LaunchPlan } from '../workflows/launch/plan.js';
+import { diskFor, type LaunchPlan, planLaunch } from '../workflows/launch/plan.js';
 import { cheapestFirst, rankOffers } from '../workflows/launch/rank-offers.js';
 import type { Rung } from '../workflows/readiness/rungs.js';
 import type { ForgeContext } from './context.js';
@@ -32,7 +32,10 @@ type LaunchFlags = Parameters<typeof offerWishes>[0] & {
 };
 
 /** All questions and all reading, before the first effect. */
-export async function prepareLaunch(context: ForgeContext, flags: LaunchFlags): Promise<{ plan: LaunchPlan; identity: Identity }> {
+export async function prepareLaunch(
+  context: ForgeContext,
+  flags: LaunchFlags,
+): Promise<{ plan: LaunchPlan; identity: Identity }> {
   refuseMissingAnswers(context, flags);
   const env = await environment(flags);
   const identity = await context.identity(flags['ssh-key'] ?? context.settings.get('ssh_key'));
@@ -70,16 +73,25 @@ async function environment(flags: LaunchFlags): Promise<Record<string, string>> 
   const file = flags['env-file'];
   if (file === undefined) return parseEnvPairs(flags.env ?? []);
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new ForgeError(`The file ${file} cannot be read (${cause.code}).`, { code: 'ENV_FILE', exit: EXIT.usage, hint: 'Check --env-file.', cause });
+    throw new ForgeError(`The file ${file} cannot be read (${cause.code}).`, {
+      code: 'ENV_FILE',
+      exit: EXIT.usage,
+      hint: 'Check --env-file.',
+      cause,
+    });
   });
   return { ...parseEnvFile(text, file), ...parseEnvPairs(flags.env ?? []) };
 }
 
-/** Null means forgectl's own definition. A template that was asked for by name must exist. */
+/**
+ * Null means forgectl's own definition. By default only what the platform itself recommends counts: anybody may publish a
+ * template of that name. One that was asked for must exist.
+ */
 async function findTemplate(context: ForgeContext, wanted: string | null): Promise<Template | null> {
   const vast = await context.vast();
-  const template = await vast.templates.find(wanted ?? FORGE_TEMPLATE_NAME);
-  if (template !== null || wanted === null) return template;
+  if (wanted === null) return vast.templates.findRecommended(FORGE_TEMPLATE_NAME);
+  const template = await vast.templates.find(wanted);
+  if (template !== null) return template;
   throw new ForgeError(`There is no template "${wanted}".`, {
     code: 'TEMPLATE_NOT_FOUND',
     exit: EXIT.notFound,
@@ -115,9 +127,19 @@ async function chooseOffer(context: ForgeContext, flags: LaunchFlags, wishes: Of
 async function oneOffer(context: ForgeContext, id: number, wishes: OfferWishes): Promise<Offer> {
   const vast = await context.vast();
   const { type, allocatedStorageGb } = offerQuery(wishes);
-  const [offer] = await vast.offers.search({ filters: { id: { eq: id } }, order: [], limit: 1, type, allocatedStorageGb });
+  const [offer] = await vast.offers.search({
+    filters: { id: { eq: id } },
+    order: [],
+    limit: 1,
+    type,
+    allocatedStorageGb,
+  });
   if (offer !== undefined) return offer;
-  throw new ForgeError(`Offer ${id} is not there any more.`, { code: 'OFFER_GONE', exit: EXIT.noCapacity, hint: 'forgectl offers lists what is left.' });
+  throw new ForgeError(`Offer ${id} is not there any more.`, {
+    code: 'OFFER_GONE',
+    exit: EXIT.noCapacity,
+    hint: 'forgectl offers lists what is left.',
+  });
 }
 
 /** Eight letters and digits without those that look alike: unique among one account's instances. */

@@ -1,7 +1,7 @@
-import type { LaunchResult } from '../workflows/launch/launch.js';
-import { type LaunchPlan, planDocument } from '../workflows/launch/plan.js';
-import type { ReadinessResult } from '../workflows/readiness/await-readiness.js';
 import { formatDuration, formatPerDay, formatPerHour, formatUsd } from '../ui/format.js';
+import type { LaunchResult } from '../workflows/launch/launch.js';
+import { type LaunchPlan, planDocument, shownForgeArgs, shownProvisioning } from '../workflows/launch/plan.js';
+import type { ReadinessResult } from '../workflows/readiness/await-readiness.js';
 import { addressesOf, forgeUrl } from './addresses.js';
 
 /** The plan in the words of the person who pays. */
@@ -15,8 +15,8 @@ export function planLines(plan: LaunchPlan): string[] {
     template.source === 'api'
       ? `Template  ${template.name} (${template.id}), image ${template.image}`
       : `Template  forgectl's own definition: the API has no Forge template; image ${template.image}`,
-    `Forge     ${request.env['FORGE_ARGS'] ?? ''}${plan.replacedPort === null ? '' : ` (--port ${plan.replacedPort} was replaced: the image's proxy needs 17860)`}`,
-    `First run ${request.env['PROVISIONING_SCRIPT'] ?? 'no provisioning script'}`,
+    `Forge     ${shownForgeArgs(plan)}${plan.replacedPort === null ? '' : ` (--port ${plan.replacedPort} was replaced: the image's proxy needs 17860)`}`,
+    `First run ${shownProvisioning(plan) ?? 'no provisioning script'}`,
     `Label     ${plan.label}`,
   ];
 }

@@ -45,7 +45,8 @@ export async function readinessDependencies(context: ForgeContext, identity: Ide
         signal,
       }),
     attachKey: (instance) => vast.instances.attachKey(instance.id, identity.publicKey),
-    tailContainerLog: async (instance) => tailOfContainer(await vast.instances.logs(instance.id, { tailLines: 40, daemon: false }).catch(() => null)),
+    tailContainerLog: async (instance) =>
+      tailOfContainer(await vast.instances.logs(instance.id, { tailLines: 40, daemon: false }).catch(() => null)),
     clock: context.clock,
     reporter: await context.stageReporter(),
     signal,
@@ -73,7 +74,9 @@ export async function launchDependencies(context: ForgeContext, identity: Identi
     rent: (request) => vast.instances.create(request),
     findByLabel: (label) => vast.instances.findByLabel(label),
     onRented: (contractId) => {
-      context.interruption.lastWords.push(`Instance ${contractId} exists and is billed. To end it: forgectl destroy ${contractId}`);
+      context.interruption.lastWords.push(
+        `Instance ${contractId} exists and is billed. To end it: forgectl destroy ${contractId}`,
+      );
     },
   };
 }

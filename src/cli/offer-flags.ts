@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
-import type { OfferQuery } from '../vast/offers.js';
 import { parseOfferQuery, regionFilter } from '../vast/offer-query.js';
+import type { OfferQuery } from '../vast/offers.js';
 import { fractionFlag, positiveNumberFlag } from './flags.js';
 
 /** The same filters for `offers` and `launch`. */
@@ -43,7 +43,10 @@ export const offerFlags = {
     helpGroup: 'OFFER',
   }),
   unverified: Flags.boolean({ description: 'Also hosts that are not verified.', helpGroup: 'OFFER' }),
-  'any-port': Flags.boolean({ description: 'Also hosts without direct ports (reached through a proxy).', helpGroup: 'OFFER' }),
+  'any-port': Flags.boolean({
+    description: 'Also hosts without direct ports (reached through a proxy).',
+    helpGroup: 'OFFER',
+  }),
   query: Flags.string({
     description: 'More filters in the language of the official client, e.g. "inet_down>500 cuda_vers>=12.8".',
     env: 'FORGECTL_QUERY',

@@ -1,6 +1,6 @@
+import { formatPerHour, formatUsd } from '../ui/format.js';
 import type { OfferVerdict } from '../workflows/launch/rank-offers.js';
 import { estimatePrice } from '../workflows/price.js';
-import { formatPerHour, formatUsd } from '../ui/format.js';
 import type { ForgeContext } from './context.js';
 
 export function offerDocument(verdict: OfferVerdict, diskGb: number): Record<string, unknown> {
@@ -39,7 +39,11 @@ export function offerDocument(verdict: OfferVerdict, diskGb: number): Record<str
   };
 }
 
-export async function offerTable(verdicts: readonly OfferVerdict[], diskGb: number, context: ForgeContext): Promise<string> {
+export async function offerTable(
+  verdicts: readonly OfferVerdict[],
+  diskGb: number,
+  context: ForgeContext,
+): Promise<string> {
   const price = (verdict: OfferVerdict) => estimatePrice(verdict.offer, diskGb);
   return context.table(verdicts, [
     { header: 'OFFER', value: (row) => String(row.offer.id), align: 'right' },

@@ -4,8 +4,8 @@ import type { Instance } from '../vast/model.js';
 import { stateWord } from '../workflows/instance-state.js';
 import { changePower, type PowerAction } from '../workflows/power.js';
 import { InstanceCommand } from './instance-command.js';
-import { nameOf } from './select-instances.js';
 import { priceChange } from './price-lines.js';
+import { nameOf } from './select-instances.js';
 
 export interface PowerOutcome {
   id: number;

@@ -1,7 +1,7 @@
-import type { Instance } from '../vast/model.js';
-import { billedNowPerHourUsd, priceOfInstance } from '../workflows/price.js';
-import type { PowerAction } from '../workflows/power.js';
 import { formatPerDay, formatPerHour } from '../ui/format.js';
+import type { Instance } from '../vast/model.js';
+import type { PowerAction } from '../workflows/power.js';
+import { billedNowPerHourUsd, priceOfInstance } from '../workflows/price.js';
 
 /** What an action does to the bill, in words and as data. Unknown prices are said to be unknown. */
 export function priceChange(

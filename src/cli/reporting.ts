@@ -31,5 +31,10 @@ export async function createStageReporter(options: ReportingOptions): Promise<Re
     import('../ui/reporter-tty.js'),
     import('../ui/color.js'),
   ]);
-  return createTtyReporter({ stream: process.stderr, clock, paint: await palette(terminal.colorOnStderr), ora: ora as never });
+  return createTtyReporter({
+    stream: process.stderr,
+    clock,
+    paint: await palette(terminal.colorOnStderr),
+    ora: ora as never,
+  });
 }

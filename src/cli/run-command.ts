@@ -24,7 +24,10 @@ function unknownCommand(argv: string[], ids: string[]): ForgeError {
   const known = ids.map((id) => id.replaceAll(':', ' '));
   const name = [typed.slice(0, 2).join(' '), typed[0] ?? ''].find((words) => words !== '') ?? '';
   const nearest = known
-    .map((command) => ({ command, distance: Math.min(...[name, typed[0] ?? ''].map((word) => editDistance(word, command))) }))
+    .map((command) => ({
+      command,
+      distance: Math.min(...[name, typed[0] ?? ''].map((word) => editDistance(word, command))),
+    }))
     .sort((one, other) => one.distance - other.distance)[0];
   const close = nearest !== undefined && nearest.distance <= Math.max(2, Math.floor(nearest.command.length / 3));
   return new ForgeError(`There is no command "${name}".`, {

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, ForgeError } from '../errors.js';
 import { systemClock } from '../clock.js';
+import { EXIT, ForgeError } from '../errors.js';
 
 /** What a running sandbox writes of itself: `<sandboxDir>/sandbox.json`. Two programs, one file; no import between them. */
 export interface RunningSandbox {
@@ -16,7 +16,9 @@ export interface RunningSandbox {
 
 export function readSandboxFile(sandboxDir: string): (RunningSandbox & { api_key: string }) | null {
   try {
-    const read = JSON.parse(readFileSync(join(sandboxDir, 'sandbox.json'), 'utf8')) as RunningSandbox & { api_key: string };
+    const read = JSON.parse(readFileSync(join(sandboxDir, 'sandbox.json'), 'utf8')) as RunningSandbox & {
+      api_key: string;
+    };
     return isAlive(read.pid) ? read : null;
   } catch {
     return null;
@@ -32,7 +34,14 @@ export async function startSandboxProcess(
   if (already !== null) return { running: publicPart(already), started: false };
   mkdirSync(sandboxDir, { recursive: true, mode: 0o700 });
   const log = openSync(join(sandboxDir, 'sandbox.log'), 'a', 0o600);
-  const words = ['sandbox', 'start', '--foreground', ...numberFlag('--port', options.port), ...numberFlag('--time-scale', options.timeScale), ...numberFlag('--seed', options.seed)];
+  const words = [
+    'sandbox',
+    'start',
+    '--foreground',
+    ...numberFlag('--port', options.port),
+    ...numberFlag('--time-scale', options.timeScale),
+    ...numberFlag('--seed', options.seed),
+  ];
   const child = spawn(process.execPath, [process.argv[1] ?? '', ...words], {
     detached: true,
     stdio: ['ignore', log, log],
@@ -65,7 +74,11 @@ export async function stopSandboxProcess(sandboxDir: string): Promise<number | n
     if (!isAlive(running.pid)) return running.pid;
     await systemClock.sleep(LOOK_EVERY_MS);
   }
-  throw new ForgeError(`The sandbox (process ${running.pid}) did not stop.`, { code: 'SANDBOX_NOT_STOPPED', exit: EXIT.timedOut, hint: `kill ${running.pid}` });
+  throw new ForgeError(`The sandbox (process ${running.pid}) did not stop.`, {
+    code: 'SANDBOX_NOT_STOPPED',
+    exit: EXIT.timedOut,
+    hint: `kill ${running.pid}`,
+  });
 }
 
 const START_LIMIT_MS = 20_000;

@@ -38,7 +38,8 @@ export function selectInstance(all: readonly Instance[], name: string, selfId: n
   const byId = all.find((instance) => instance.id === id);
   if (byId !== undefined) return byId;
   const labelled = all.filter((instance) => instance.label === name);
-  const matches = labelled.length > 0 ? labelled : all.filter((instance) => name !== '' && instance.label?.startsWith(name));
+  const matches =
+    labelled.length > 0 ? labelled : all.filter((instance) => name !== '' && instance.label?.startsWith(name));
   const [match, ...others] = matches;
   if (match !== undefined && others.length === 0) return match;
   if (match !== undefined) {

@@ -14,7 +14,10 @@ export default class Destroy extends PowerCommand<typeof Destroy> {
     return this.changeAll({
       action: 'destroy',
       harmless: false,
-      question: (count) => count === 1 ? 'Destroy it? Everything on its disk is lost.' : `Destroy these ${count}? Everything on their disks is lost.`,
+      question: (count) =>
+        count === 1
+          ? 'Destroy it? Everything on its disk is lost.'
+          : `Destroy these ${count}? Everything on their disks is lost.`,
     });
   }
 }

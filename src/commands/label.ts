@@ -10,7 +10,10 @@ const MAX_LABEL_LENGTH = 256;
 export default class Label extends BaseCommand<typeof Label> {
   static override description = 'Give an instance a label, by which every command can name it.';
   static override args = {
-    instance: Args.string({ description: 'The instance: id, C.<id>, label or unique start of a label.', required: true }),
+    instance: Args.string({
+      description: 'The instance: id, C.<id>, label or unique start of a label.',
+      required: true,
+    }),
     label: Args.string({ description: 'The new label; "" takes it away.', required: true }),
   };
   static override flags = { ...changeFlags };
@@ -22,7 +25,10 @@ export default class Label extends BaseCommand<typeof Label> {
     const all = await vast.instances.list();
     const [instance] = selectInstances(all, { names: [this.args.instance], selfId: this.context.selfId });
     if (instance === undefined) throw new Error('selectInstances gave nothing for one name');
-    refuseBadLabel(label, all.filter((other) => other.id !== instance.id).map((other) => other.label));
+    refuseBadLabel(
+      label,
+      all.filter((other) => other.id !== instance.id).map((other) => other.label),
+    );
     const outcome = { id: instance.id, label_before: instance.label, label: label === '' ? null : label };
     if (this.flags['dry-run']) {
       this.answer(`Would label ${nameOf(instance)} "${label}".`);
@@ -31,13 +37,18 @@ export default class Label extends BaseCommand<typeof Label> {
     await vast.instances.setLabel(instance.id, label);
     const after = await vast.instances.get(instance.id);
     if ((after?.label ?? '') !== label) {
-      throw new ForgeError(`The label of instance ${instance.id} was accepted, but reads back as "${after?.label ?? ''}".`, {
-        code: 'LABEL_NOT_SET',
-        exit: EXIT.apiFailed,
-        hint: `forgectl show ${instance.id}`,
-      });
+      throw new ForgeError(
+        `The label of instance ${instance.id} was accepted, but reads back as "${after?.label ?? ''}".`,
+        {
+          code: 'LABEL_NOT_SET',
+          exit: EXIT.apiFailed,
+          hint: `forgectl show ${instance.id}`,
+        },
+      );
     }
-    this.answer(label === '' ? `Instance ${instance.id} has no label now.` : `Instance ${instance.id} is now ${label}.`);
+    this.answer(
+      label === '' ? `Instance ${instance.id} has no label now.` : `Instance ${instance.id} is now ${label}.`,
+    );
     return outcome;
   }
 }
@@ -51,7 +62,8 @@ function refuseBadLabel(label: string, taken: (string | null)[]): void {
         : /^(C\.)?\d+$|^self$/u.test(label)
           ? `"${label}" reads as an id; commands could not tell them apart.`
           : null;
-  if (problem !== null) throw new ForgeError(problem, { code: 'BAD_LABEL', exit: EXIT.usage, hint: 'Choose another label.' });
+  if (problem !== null)
+    throw new ForgeError(problem, { code: 'BAD_LABEL', exit: EXIT.usage, hint: 'Choose another label.' });
   if (label !== '' && taken.includes(label)) {
     throw new ForgeError(`Another instance has the label "${label}".`, {
       code: 'LABEL_IN_USE',

@@ -14,10 +14,17 @@ export default class Launch extends BaseCommand<typeof Launch> {
   static override flags = {
     ...offerFlags,
     offer: Flags.integer({ description: 'Rent this offer.', helpValue: 'ID', exclusive: ['cheapest', 'best'] }),
-    cheapest: Flags.boolean({ description: 'Rent what costs least in the first hour, download included.', exclusive: ['best'] }),
+    cheapest: Flags.boolean({
+      description: 'Rent what costs least in the first hour, download included.',
+      exclusive: ['best'],
+    }),
     best: Flags.boolean({ description: 'Rent what generates most for the money.' }),
     bid: positiveNumberFlag({ description: 'Rent interruptible with this bid, in $/hour.', helpValue: 'USD' }),
-    template: Flags.string({ description: 'Template by name, hash or id.', env: 'FORGECTL_TEMPLATE', helpValue: 'NAME|HASH|ID' }),
+    template: Flags.string({
+      description: 'Template by name, hash or id.',
+      env: 'FORGECTL_TEMPLATE',
+      helpValue: 'NAME|HASH|ID',
+    }),
     image: Flags.string({ description: "Image instead of the template's.", env: 'FORGECTL_IMAGE', helpValue: 'REF' }),
     provisioning: Flags.string({
       description: 'Script that is fetched and run at the first start, or "none".',
@@ -29,7 +36,12 @@ export default class Launch extends BaseCommand<typeof Launch> {
       env: 'FORGECTL_FORGE_ARGS',
       helpValue: 'TEXT',
     }),
-    env: Flags.string({ description: 'Variable for the container; may be repeated.', helpValue: 'K=V', multiple: true, multipleNonGreedy: true }),
+    env: Flags.string({
+      description: 'Variable for the container; may be repeated.',
+      helpValue: 'K=V',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
     'env-file': Flags.string({ description: 'File with a K=V on each line.', helpValue: 'FILE' }),
     label: Flags.string({ description: 'Label of the instance; made up when left out.', helpValue: 'TEXT' }),
     'ssh-key': Flags.string({
@@ -56,7 +68,10 @@ export default class Launch extends BaseCommand<typeof Launch> {
   };
   static override examples = [
     { description: 'Choose from a list', command: '<%= config.bin %> launch' },
-    { description: 'The best 4090 under 50 cents', command: '<%= config.bin %> launch --gpu RTX_4090 --max-price 0.5 --best --yes' },
+    {
+      description: 'The best 4090 under 50 cents',
+      command: '<%= config.bin %> launch --gpu RTX_4090 --max-price 0.5 --best --yes',
+    },
     { description: 'Without an account', command: '<%= config.bin %> launch --best --yes --sandbox' },
     { description: 'See the plan only', command: '<%= config.bin %> launch --cheapest --dry-run --json' },
   ];

@@ -1,12 +1,15 @@
 import { Flags } from '@oclif/core';
-import { readKeyFrom } from '../cli/key-input.js';
 import { BaseCommand } from '../cli/base-command.js';
+import { readKeyFrom } from '../cli/key-input.js';
 import { EXIT, ForgeError } from '../errors.js';
 
 export default class Login extends BaseCommand<typeof Login> {
   static override description = 'Sign in: check an API key against the API and keep it, readable by you alone.';
   static override flags = {
-    'key-file': Flags.string({ description: 'Read the key from this file, or from stdin with "-".', helpValue: 'FILE|-' }),
+    'key-file': Flags.string({
+      description: 'Read the key from this file, or from stdin with "-".',
+      helpValue: 'FILE|-',
+    }),
   };
   static override examples = [
     { description: 'Asked for, hidden', command: '<%= config.bin %> login' },
@@ -16,7 +19,11 @@ export default class Login extends BaseCommand<typeof Login> {
   async run(): Promise<Record<string, unknown>> {
     const { context } = this;
     if (context.name === 'sandbox') {
-      throw new ForgeError('The sandbox makes its own key; there is nothing to sign in to.', { code: 'SANDBOX_LOGIN', exit: EXIT.usage, hint: 'forgectl whoami --sandbox' });
+      throw new ForgeError('The sandbox makes its own key; there is nothing to sign in to.', {
+        code: 'SANDBOX_LOGIN',
+        exit: EXIT.usage,
+        hint: 'forgectl whoami --sandbox',
+      });
     }
     const key = await readKeyFrom(this.flags['key-file'] ?? null, context);
     const user = await context.checkKey(key);

@@ -5,7 +5,10 @@ export default class Ls extends BaseCommand<typeof Ls> {
   static override description = 'List your instances: state, price, address, age.';
   static override examples = [
     { description: 'All of them', command: '<%= config.bin %> ls' },
-    { description: 'Ids of those that run', command: "<%= config.bin %> ls --json | jq '.[] | select(.state == \"running\").id'" },
+    {
+      description: 'Ids of those that run',
+      command: '<%= config.bin %> ls --json | jq \'.[] | select(.state == "running").id\'',
+    },
   ];
 
   async run(): Promise<Record<string, unknown>[]> {

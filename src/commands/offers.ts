@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../cli/base-command.js';
-import { offerDocument, offerTable } from '../cli/offer-output.js';
 import { describeWishes, offerFlags, offerQuery } from '../cli/offer-flags.js';
+import { offerDocument, offerTable } from '../cli/offer-output.js';
 import { offerWishes } from '../cli/offer-wishes.js';
 import { rankOffers } from '../workflows/launch/rank-offers.js';
 import { estimatePrice } from '../workflows/price.js';
@@ -23,7 +23,10 @@ export default class Offers extends BaseCommand<typeof Offers> {
   };
   static override examples = [
     { description: 'The best ones for Forge', command: '<%= config.bin %> offers' },
-    { description: 'Cheapest 4090s in Europe', command: '<%= config.bin %> offers --gpu RTX_4090 --region EU --sort price' },
+    {
+      description: 'Cheapest 4090s in Europe',
+      command: '<%= config.bin %> offers --gpu RTX_4090 --region EU --sort price',
+    },
     { description: 'Id of the best offer', command: "<%= config.bin %> offers --limit 1 --json | jq '.[0].id'" },
   ];
 

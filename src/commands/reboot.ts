@@ -14,7 +14,8 @@ export default class Reboot extends PowerCommand<typeof Reboot> {
     return this.changeAll({
       action: 'reboot',
       harmless: false,
-      question: (count) => count === 1 ? 'Reboot it? What runs on it is ended.' : `Reboot these ${count}? What runs on them is ended.`,
+      question: (count) =>
+        count === 1 ? 'Reboot it? What runs on it is ended.' : `Reboot these ${count}? What runs on them is ended.`,
     });
   }
 }

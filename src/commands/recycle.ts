@@ -2,7 +2,8 @@ import { changeFlags, eventsFlag, instancesArg } from '../cli/flags.js';
 import { PowerCommand } from '../cli/power-command.js';
 
 export default class Recycle extends PowerCommand<typeof Recycle> {
-  static override description = 'Make the container anew from its image. Everything on its disk is lost; the address changes.';
+  static override description =
+    'Make the container anew from its image. Everything on its disk is lost; the address changes.';
   static override args = { instance: instancesArg };
   static override flags = { ...changeFlags, events: eventsFlag };
   static override examples = [
@@ -14,7 +15,10 @@ export default class Recycle extends PowerCommand<typeof Recycle> {
     return this.changeAll({
       action: 'recycle',
       harmless: false,
-      question: (count) => count === 1 ? 'Recycle it? Everything on its disk is lost.' : `Recycle these ${count}? Everything on their disks is lost.`,
+      question: (count) =>
+        count === 1
+          ? 'Recycle it? Everything on its disk is lost.'
+          : `Recycle these ${count}? Everything on their disks is lost.`,
     });
   }
 }

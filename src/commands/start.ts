@@ -14,7 +14,7 @@ export default class Start extends PowerCommand<typeof Start> {
     return this.changeAll({
       action: 'start',
       harmless: true,
-      question: (count) => count === 1 ? 'Start it?' : `Start these ${count}?`,
+      question: (count) => (count === 1 ? 'Start it?' : `Start these ${count}?`),
       alreadyDone: (instance) => instance.actualStatus === 'running' && instance.intendedStatus === 'running',
     });
   }

@@ -14,7 +14,7 @@ export default class Stop extends PowerCommand<typeof Stop> {
     return this.changeAll({
       action: 'stop',
       harmless: true,
-      question: (count) => count === 1 ? 'Stop it?' : `Stop these ${count}?`,
+      question: (count) => (count === 1 ? 'Stop it?' : `Stop these ${count}?`),
       alreadyDone: (instance) => instance.actualStatus === 'exited' && instance.intendedStatus === 'stopped',
     });
   }

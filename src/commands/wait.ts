@@ -7,7 +7,8 @@ import { awaitReadiness, type ReadinessResult } from '../workflows/readiness/awa
 import { RUNGS, type Rung } from '../workflows/readiness/rungs.js';
 
 export default class Wait extends InstanceCommand<typeof Wait> {
-  static override description = 'Wait until instances are ready: the machine, SSH, the boot, provisioning, or Forge itself.';
+  static override description =
+    'Wait until instances are ready: the machine, SSH, the boot, provisioning, or Forge itself.';
   static override args = { instance: instancesArg };
   static override flags = {
     for: Flags.option({
@@ -27,7 +28,10 @@ export default class Wait extends InstanceCommand<typeof Wait> {
   };
   static override examples = [
     { description: 'Until Forge answers', command: '<%= config.bin %> wait my-forge' },
-    { description: 'Until SSH works, at most five minutes', command: '<%= config.bin %> wait my-forge --for ssh --timeout 5m' },
+    {
+      description: 'Until SSH works, at most five minutes',
+      command: '<%= config.bin %> wait my-forge --for ssh --timeout 5m',
+    },
   ];
 
   async run(): Promise<Record<string, unknown>> {

@@ -63,22 +63,41 @@ export class Contexts {
 
   async add(name: string, { apiUrl, sshKey }: { apiUrl: string; sshKey: string | null }): Promise<void> {
     if (!/^[a-z0-9][a-z0-9_.-]{0,62}$/iu.test(name)) {
-      throw new ForgeError(`"${name}" cannot be the name of a context.`, { code: 'BAD_CONTEXT_NAME', exit: EXIT.usage, hint: 'Letters, digits, dot, dash and underscore, at most 63.' });
+      throw new ForgeError(`"${name}" cannot be the name of a context.`, {
+        code: 'BAD_CONTEXT_NAME',
+        exit: EXIT.usage,
+        hint: 'Letters, digits, dot, dash and underscore, at most 63.',
+      });
     }
     if (BUILT_IN.has(name) || Object.hasOwn(this.stored.contexts ?? {}, name)) {
-      throw new ForgeError(`There is a context "${name}" already.`, { code: 'CONTEXT_EXISTS', exit: EXIT.conflict, hint: 'Choose another name, or forgectl context rm it first.' });
+      throw new ForgeError(`There is a context "${name}" already.`, {
+        code: 'CONTEXT_EXISTS',
+        exit: EXIT.conflict,
+        hint: 'Choose another name, or forgectl context rm it first.',
+      });
     }
     refuseBadUrl(apiUrl);
-    await this.save({ ...this.stored, contexts: { ...this.stored.contexts, [name]: { api_url: apiUrl, ssh_key: sshKey } } });
+    await this.save({
+      ...this.stored,
+      contexts: { ...this.stored.contexts, [name]: { api_url: apiUrl, ssh_key: sshKey } },
+    });
   }
 
   refuseRemoval(name: string): void {
     this.get(name);
     if (BUILT_IN.has(name)) {
-      throw new ForgeError(`The context ${name} is built in.`, { code: 'CONTEXT_BUILT_IN', exit: EXIT.usage, hint: 'Only added contexts can be removed.' });
+      throw new ForgeError(`The context ${name} is built in.`, {
+        code: 'CONTEXT_BUILT_IN',
+        exit: EXIT.usage,
+        hint: 'Only added contexts can be removed.',
+      });
     }
     if (this.currentName === name) {
-      throw new ForgeError(`${name} is the current context.`, { code: 'CONTEXT_IN_USE', exit: EXIT.conflict, hint: 'forgectl context use vast' });
+      throw new ForgeError(`${name} is the current context.`, {
+        code: 'CONTEXT_IN_USE',
+        exit: EXIT.conflict,
+        hint: 'forgectl context use vast',
+      });
     }
   }
 
@@ -112,6 +131,11 @@ export function loadContexts(options: { paths: Paths; env: NodeJS.ProcessEnv }):
 function refuseBadUrl(text: string): void {
   const url = URL.canParse(text) ? new URL(text) : null;
   const loopback = url !== null && /^(localhost|127(\.\d+){3}|\[::1\])$/u.test(url.hostname);
-  if (url !== null && (url.protocol === 'https:' || (url.protocol === 'http:' && loopback)) && url.username === '') return;
-  throw new ForgeError(`"${text}" cannot be an API address.`, { code: 'BAD_API_URL', exit: EXIT.usage, hint: 'Give an https:// address (http:// only on this computer), without user or password.' });
+  if (url !== null && (url.protocol === 'https:' || (url.protocol === 'http:' && loopback)) && url.username === '')
+    return;
+  throw new ForgeError(`"${text}" cannot be an API address.`, {
+    code: 'BAD_API_URL',
+    exit: EXIT.usage,
+    hint: 'Give an https:// address (http:// only on this computer), without user or password.',
+  });
 }

@@ -13,7 +13,15 @@ export interface Credential {
 }
 
 /** DESIGN 4: own variable, official variable, login's file, the official client's files, the instance's own key. */
-export function resolveCredential({ context, paths, env }: { context: string; paths: Paths; env: NodeJS.ProcessEnv }): Credential | null {
+export function resolveCredential({
+  context,
+  paths,
+  env,
+}: {
+  context: string;
+  paths: Paths;
+  env: NodeJS.ProcessEnv;
+}): Credential | null {
   if (context === 'sandbox') return fromSandbox(paths);
   const own = fromVariable(env, 'FORGECTL_API_KEY');
   const official = context === 'vast';
@@ -21,7 +29,12 @@ export function resolveCredential({ context, paths, env }: { context: string; pa
     own ??
     (official ? fromVariable(env, 'VAST_API_KEY') : null) ??
     fromFile(credentialFile(paths, context), 'forgectl login') ??
-    (official ? fromFile(join(env['XDG_CONFIG_HOME'] || join(paths.home, '.config'), 'vastai', 'vast_api_key'), 'the official client') : null) ??
+    (official
+      ? fromFile(
+          join(env['XDG_CONFIG_HOME'] || join(paths.home, '.config'), 'vastai', 'vast_api_key'),
+          'the official client',
+        )
+      : null) ??
     (official ? fromFile(join(paths.home, '.vast_api_key'), 'the official client') : null) ??
     (official ? fromVariable(env, 'CONTAINER_API_KEY') : null)
   );
@@ -48,9 +61,20 @@ export function deleteCredential(paths: Paths, context: string): string | null {
 /** The key's text without what pasting adds. Throws wrong usage; the message never holds the key. */
 export function checkedKey(typed: string): string {
   const key = typed.trim();
-  const problem = key === '' ? 'is empty' : /[\s\p{Cc}]/u.test(key) ? 'has a space or line break in it' : key.length > 512 ? 'is longer than 512 characters' : null;
+  const problem =
+    key === ''
+      ? 'is empty'
+      : /[\s\p{Cc}]/u.test(key)
+        ? 'has a space or line break in it'
+        : key.length > 512
+          ? 'is longer than 512 characters'
+          : null;
   if (problem === null) return key;
-  throw new ForgeError(`The API key ${problem}.`, { code: 'BAD_KEY', exit: EXIT.usage, hint: 'Copy it again from https://cloud.vast.ai/manage-keys/' });
+  throw new ForgeError(`The API key ${problem}.`, {
+    code: 'BAD_KEY',
+    exit: EXIT.usage,
+    hint: 'Copy it again from https://cloud.vast.ai/manage-keys/',
+  });
 }
 
 function credentialFile(paths: Paths, context: string): string {
@@ -59,7 +83,9 @@ function credentialFile(paths: Paths, context: string): string {
 
 function fromVariable(env: NodeJS.ProcessEnv, name: string): Credential | null {
   const value = env[name]?.trim();
-  return value === undefined || value === '' ? null : { key: new Secret(checkedKey(value)), source: `environment ${name}`, warning: null };
+  return value === undefined || value === ''
+    ? null
+    : { key: new Secret(checkedKey(value)), source: `environment ${name}`, warning: null };
 }
 
 function fromFile(file: string, owner: string): Credential | null {
@@ -80,7 +106,9 @@ function fromFile(file: string, owner: string): Credential | null {
 
 function fromSandbox(paths: Paths): Credential | null {
   try {
-    const { api_key: key } = JSON.parse(readFileSync(join(paths.sandboxDir, 'sandbox.json'), 'utf8')) as { api_key: string };
+    const { api_key: key } = JSON.parse(readFileSync(join(paths.sandboxDir, 'sandbox.json'), 'utf8')) as {
+      api_key: string;
+    };
     return { key: new Secret(key), source: 'the sandbox', warning: null };
   } catch {
     return null;

@@ -14,7 +14,8 @@ export interface Paths {
 /** XDG directories on macOS too: the people who use this keep their dotfiles there, and the official client does so. */
 export function resolvePaths(env: NodeJS.ProcessEnv, home: string = env['HOME'] || homedir()): Paths {
   const configDir = env['FORGECTL_CONFIG_DIR'] || join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'forgectl');
-  const stateDir = env['FORGECTL_STATE_DIR'] || join(env['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'forgectl');
+  const stateDir =
+    env['FORGECTL_STATE_DIR'] || join(env['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'forgectl');
   return { home, configDir, stateDir, sandboxDir: env['FORGECTL_SANDBOX_DIR'] || join(stateDir, 'sandbox') };
 }
 

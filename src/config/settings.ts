@@ -26,13 +26,19 @@ interface Declaration<K extends SettingKey> {
   parse: (text: string) => { value: SettingValues[K] } | { problem: string };
 }
 
-const text = (value: string): { value: string } | { problem: string } => (value.trim() === '' ? { problem: 'is empty' } : { value: value.trim() });
+const text = (value: string): { value: string } | { problem: string } =>
+  value.trim() === '' ? { problem: 'is empty' } : { value: value.trim() };
 
 const number =
   (least: number, most: number, whole = false) =>
   (typed: string): { value: number } | { problem: string } => {
     const value = Number(typed);
-    const good = typed.trim() !== '' && Number.isFinite(value) && value >= least && value <= most && (!whole || Number.isInteger(value));
+    const good =
+      typed.trim() !== '' &&
+      Number.isFinite(value) &&
+      value >= least &&
+      value <= most &&
+      (!whole || Number.isInteger(value));
     return good ? { value } : { problem: `is not a ${whole ? 'whole ' : ''}number from ${least} to ${most}` };
   };
 
@@ -110,9 +116,11 @@ export class Settings {
     const declaration = DECLARATIONS[key] as Declaration<K>;
     const variable = `FORGECTL_${key.toUpperCase()}`;
     const fromEnv = this.env[variable];
-    if (fromEnv !== undefined && fromEnv !== '') return { value: this.parsed(key, fromEnv, variable), origin: 'environment' };
+    if (fromEnv !== undefined && fromEnv !== '')
+      return { value: this.parsed(key, fromEnv, variable), origin: 'environment' };
     const fromFile = this.stored[key];
-    if (fromFile !== undefined && fromFile !== null) return { value: this.parsed(key, String(fromFile), this.file), origin: 'file' };
+    if (fromFile !== undefined && fromFile !== null)
+      return { value: this.parsed(key, String(fromFile), this.file), origin: 'file' };
     return { value: declaration.default, origin: 'default' };
   }
 
@@ -123,11 +131,20 @@ export class Settings {
   }
 
   /** conf loads a JSON-schema compiler; reading does not need it, so only writing pays for it. */
-  private async store(change: (file: { set(key: string, value: unknown): void; delete(key: string): void }) => void): Promise<void> {
+  private async store(
+    change: (file: { set(key: string, value: unknown): void; delete(key: string): void }) => void,
+  ): Promise<void> {
     const { default: Conf } = await import('conf');
     const { mkdirSync } = await import('node:fs');
     mkdirSync(this.directory, { recursive: true, mode: 0o700 });
-    change(new Conf<Record<string, unknown>>({ cwd: this.directory, configName: 'settings', configFileMode: 0o600, projectName: 'forgectl' }) as never);
+    change(
+      new Conf<Record<string, unknown>>({
+        cwd: this.directory,
+        configName: 'settings',
+        configFileMode: 0o600,
+        projectName: 'forgectl',
+      }) as never,
+    );
   }
 }
 
@@ -142,7 +159,12 @@ export function readJsonFile(file: string): Record<string, unknown> {
     content = readFileSync(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw new ForgeError(`The file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { code: 'SETTINGS_FILE', exit: EXIT.usage, hint: 'Check its owner and mode.', cause: error });
+    throw new ForgeError(`The file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
+      code: 'SETTINGS_FILE',
+      exit: EXIT.usage,
+      hint: 'Check its owner and mode.',
+      cause: error,
+    });
   }
   try {
     const value: unknown = JSON.parse(content);
@@ -150,15 +172,27 @@ export function readJsonFile(file: string): Record<string, unknown> {
   } catch {
     // falls through to the same message
   }
-  throw new ForgeError(`The file ${file} is not a JSON object.`, { code: 'SETTINGS_FILE', exit: EXIT.usage, hint: `Mend it, or remove it: rm '${file}'` });
+  throw new ForgeError(`The file ${file} is not a JSON object.`, {
+    code: 'SETTINGS_FILE',
+    exit: EXIT.usage,
+    hint: `Mend it, or remove it: rm '${file}'`,
+  });
 }
 
 function knownKey(key: string): SettingKey {
   const name = key.replaceAll('-', '_');
   if (Object.hasOwn(DECLARATIONS, name)) return name as SettingKey;
-  throw new ForgeError(`There is no setting "${key}".`, { code: 'UNKNOWN_SETTING', exit: EXIT.usage, hint: `Settings: ${Object.keys(DECLARATIONS).join(', ')}` });
+  throw new ForgeError(`There is no setting "${key}".`, {
+    code: 'UNKNOWN_SETTING',
+    exit: EXIT.usage,
+    hint: `Settings: ${Object.keys(DECLARATIONS).join(', ')}`,
+  });
 }
 
 function badValue(key: string, typed: string, problem: string, where: string): ForgeError {
-  return new ForgeError(`The setting ${key} in ${where} ${problem}: "${typed}".`, { code: 'BAD_SETTING', exit: EXIT.usage, hint: 'forgectl config ls shows all settings.' });
+  return new ForgeError(`The setting ${key} in ${where} ${problem}: "${typed}".`, {
+    code: 'BAD_SETTING',
+    exit: EXIT.usage,
+    hint: 'forgectl config ls shows all settings.',
+  });
 }

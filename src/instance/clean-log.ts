@@ -7,13 +7,21 @@ const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b
  */
 export function cleanRemoteLine(text: string): string {
   const shown = text.replace(/\r+$/u, '').split('\r').at(-1) ?? '';
-  return redactTokens(shown.replace(ESCAPES, '').replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim());
+  return redactTokens(
+    shown
+      .replace(ESCAPES, '')
+      .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+      .trim(),
+  );
 }
 
-export function redactTokens(text: string): string {
+function redactTokens(text: string): string {
   return text
     .replace(/\bBearer\s+[\w.~+/=-]+/giu, 'Bearer [redacted]')
     .replace(/([?&](?:token|api_key|key|password|secret)=)[^&\s"']+/giu, '$1[redacted]')
-    .replace(/\b(\w*(?:token|secret|passw(?:or)?d|api_key)\w*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;]+)/giu, '$1[redacted]')
+    .replace(
+      /\b(\w*(?:token|secret|passw(?:or)?d|api_key)\w*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;]+)/giu,
+      '$1[redacted]',
+    )
     .replace(/\b(hf_|sk-|ghp_|github_pat_)[\w-]{8,}/gu, '[redacted]');
 }

@@ -62,7 +62,11 @@ tail -c 4000 "$ROOT/var/log/portal/$log.log" 2>/dev/null | tail -n 6 | sed 's/^/
 export function parseReadiness(stdout: string): ReadinessSnapshot {
   const inside = betweenMarkers(stdout, MARKER);
   if (inside === null) {
-    throw new ForgeError('The look inside the machine was cut off.', { code: 'SSH_LOST', exit: EXIT.sshFailed, hint: 'Try again.' });
+    throw new ForgeError('The look inside the machine was cut off.', {
+      code: 'SSH_LOST',
+      exit: EXIT.sshFailed,
+      hint: 'Try again.',
+    });
   }
   const lines = inside.split('\n').map((line) => {
     const at = line.indexOf('=');
@@ -79,19 +83,25 @@ export function parseReadiness(stdout: string): ReadinessSnapshot {
     provisioningComplete: value('provisioning_complete') !== null,
     forgeHttpStatus: Number(value('http') ?? 0) || 0,
     isForgePage: value('forge_page') !== null,
-    logTail: all('log').map(cleanRemoteLine).filter((line) => line !== ''),
+    logTail: all('log')
+      .map(cleanRemoteLine)
+      .filter((line) => line !== ''),
   };
 }
 
 /** The highest rung that the look proves, and what stands in the way of the next. */
-export function reachedRung(snapshot: ReadinessSnapshot): { rung: 'ssh' | 'boot' | 'provisioning' | 'forge'; reason: string } {
+export function reachedRung(snapshot: ReadinessSnapshot): {
+  rung: 'ssh' | 'boot' | 'provisioning' | 'forge';
+  reason: string;
+} {
   const { supervisorExit, provisioning, forgeHttpStatus, isForgePage, logTail } = snapshot;
   const last = logTail.at(-1) ?? '';
   if (supervisorExit !== 0 && supervisorExit !== 3) return { rung: 'ssh', reason: 'the supervisor is not up yet' };
   // Absent before the supervisor starts, too; with the supervisor up, absent means over (instance.md 2 and 6).
   if (provisioning) return { rung: 'boot', reason: last };
   if (forgeHttpStatus !== 200) return { rung: 'provisioning', reason: last || forgeState(snapshot) };
-  if (!isForgePage) return { rung: 'provisioning', reason: 'something answers on the port of Forge, but it is not Forge' };
+  if (!isForgePage)
+    return { rung: 'provisioning', reason: 'something answers on the port of Forge, but it is not Forge' };
   return { rung: 'forge', reason: 'HTTP 200' };
 }
 

@@ -4,9 +4,11 @@
  */
 export function wrapScript(work: string, marker: string): string {
   return [
+    // biome-ignore-start lint/suspicious/noTemplateCurlyInString: bash's, not ours
     'ROOT="${FORGECTL_ROOT-}"',
     'WORKSPACE="${WORKSPACE:-$ROOT/workspace}"',
     'export PATH="$ROOT/opt/instance-tools/bin:$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"',
+    // biome-ignore-end lint/suspicious/noTemplateCurlyInString: bash's, not ours
     `printf '%s\\n' '${marker}'`,
     // bash reads a group to its end before it runs it, so nothing in it can eat the rest of the script from stdin.
     `{\n${work}\n} </dev/null`,

@@ -16,7 +16,9 @@ export async function runSandbox(options: {
     stateDir,
     openMachine,
     // In the background stderr is the sandbox's log file; a terminal is not filled with every call.
-    ...(process.stderr.isTTY ? {} : { log: (line: string) => void process.stderr.write(`${new Date().toISOString()} ${line}\n`) }),
+    ...(process.stderr.isTTY
+      ? {}
+      : { log: (line: string) => void process.stderr.write(`${new Date().toISOString()} ${line}\n`) }),
     ...(port === null ? {} : { port }),
     timeScale: timeScale ?? DEFAULT_TIME_SCALE,
     seed: seed ?? DEFAULT_SEED,

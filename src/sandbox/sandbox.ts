@@ -42,13 +42,22 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const file = join(stateDir, 'sandbox.json');
   const former = readFormer(file);
-  if (former !== null && isAlive(former.pid) && former.pid !== process.pid) throw new Error(`A sandbox (process ${former.pid}) serves ${stateDir} already.`);
+  if (former !== null && isAlive(former.pid) && former.pid !== process.pid)
+    throw new Error(`A sandbox (process ${former.pid}) serves ${stateDir} already.`);
   const world = new World(stateDir, timeScale, seed);
   if (world.state.templates.length === 0) world.state.templates = seedTemplates();
   const market = new Market(world);
   const faults = new FaultList(world);
   let url = '';
-  const contracts = new Contracts({ world, market, faults, openMachine: options.openMachine, stateDir, sandboxUrl: () => url, log });
+  const contracts = new Contracts({
+    world,
+    market,
+    faults,
+    openMachine: options.openMachine,
+    stateDir,
+    sandboxUrl: () => url,
+    log,
+  });
   const routes: Route[] = [
     ...offerRoutes({ world, market, contracts }),
     ...instanceRoutes({ world, market, contracts, faults }),
@@ -65,7 +74,17 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     contracts.tick();
     runDueJobs(world, contracts);
   }, TICK_MS);
-  const about = { version: 1, pid: process.pid, port, url, api_key: world.state.apiKey, time_scale: timeScale, seed: world.state.seed, started_at: new Date().toISOString(), clock: world.clockAnchor() };
+  const about = {
+    version: 1,
+    pid: process.pid,
+    port,
+    url,
+    api_key: world.state.apiKey,
+    time_scale: timeScale,
+    seed: world.state.seed,
+    started_at: new Date().toISOString(),
+    clock: world.clockAnchor(),
+  };
   writeFileSync(`${file}.draft`, `${JSON.stringify(about, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${file}.draft`, file);
   return {
@@ -86,7 +105,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
 }
 
-function listen(server: ReturnType<typeof createApiServer>, wanted: number | undefined, former: number): Promise<number> {
+function listen(
+  server: ReturnType<typeof createApiServer>,
+  wanted: number | undefined,
+  former: number,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const attempt = (port: number, onTaken: (error: Error) => void): void => {
       server.once('error', onTaken);

@@ -3,7 +3,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, re
 import { join } from 'node:path';
 import type { MachineAddresses } from './machine/contract.js';
 
-export type Phase = 'created' | 'loading' | 'running' | 'exited' | 'offline' | 'rebooting' | 'recycling' | 'scheduling';
+type Phase = 'created' | 'loading' | 'running' | 'exited' | 'offline' | 'rebooting' | 'recycling' | 'scheduling';
 
 /** One contract, also after its end: the list of all is the ledger. Times are sandbox milliseconds since the epoch. */
 export interface Contract {
@@ -54,7 +54,16 @@ export interface WorldState {
   templates: Record<string, unknown>[];
   secrets: Record<string, string>;
   apiKeys: { id: number; name: string; key: string; permissions: { api: Record<string, unknown> } }[];
-  jobs: { id: number; instanceId: number; atMs: number; everyMs: number | null; endMs: number | null; method: string; path: string; body: Record<string, unknown> }[];
+  jobs: {
+    id: number;
+    instanceId: number;
+    atMs: number;
+    everyMs: number | null;
+    endMs: number | null;
+    method: string;
+    path: string;
+    body: Record<string, unknown>;
+  }[];
   faults: Record<string, unknown>[];
 }
 

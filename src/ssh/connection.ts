@@ -3,7 +3,7 @@ import { EXIT, ForgeError } from '../errors.js';
 import type { HostKeys } from './host-keys.js';
 import type { Identity } from './identity.js';
 
-export interface Candidate {
+interface Candidate {
   host: string;
   port: number;
   via: 'direct' | 'proxy';
@@ -96,7 +96,11 @@ export class Connection {
 }
 
 function lost(why: string): ForgeError {
-  return new ForgeError(`The SSH connection failed: ${why}.`, { code: 'SSH_LOST', exit: EXIT.sshFailed, hint: 'Try again.' });
+  return new ForgeError(`The SSH connection failed: ${why}.`, {
+    code: 'SSH_LOST',
+    exit: EXIT.sshFailed,
+    hint: 'Try again.',
+  });
 }
 
 function readChannel(channel: ClientChannel, input: string, options: RunOptions): Promise<RunResult> {
@@ -111,7 +115,10 @@ function readChannel(channel: ClientChannel, input: string, options: RunOptions)
       channel.destroy();
       reject(error);
     };
-    const timer = setTimeout(() => fail(lost(`the remote command took longer than ${Math.round(timeoutMs / 1000)} s`)), timeoutMs);
+    const timer = setTimeout(
+      () => fail(lost(`the remote command took longer than ${Math.round(timeoutMs / 1000)} s`)),
+      timeoutMs,
+    );
     const onAbort = (): void => fail(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     const keep = (into: Buffer[]) => (chunk: Buffer) => {
@@ -128,7 +135,11 @@ function readChannel(channel: ClientChannel, input: string, options: RunOptions)
     channel.on('close', () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      resolve({ stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8'), exitCode });
+      resolve({
+        stdout: Buffer.concat(stdout).toString('utf8'),
+        stderr: Buffer.concat(stderr).toString('utf8'),
+        exitCode,
+      });
     });
     channel.end(input);
   });
@@ -138,12 +149,20 @@ function readChannel(channel: ClientChannel, input: string, options: RunOptions)
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { candidates, signal } = options;
   if (candidates.length === 0) {
-    throw new ForgeError('The instance has no SSH address yet.', { code: 'SSH_NO_ADDRESS', exit: EXIT.sshFailed, hint: 'forgectl wait --for ssh' });
+    throw new ForgeError('The instance has no SSH address yet.', {
+      code: 'SSH_NO_ADDRESS',
+      exit: EXIT.sshFailed,
+      hint: 'forgectl wait --for ssh',
+    });
   }
   signal?.throwIfAborted();
   const { default: ssh2 } = await import('ssh2');
-  const attempts = candidates.map((candidate, index) => new Attempt(new ssh2.Client(), candidate, options, index * HEAD_START_MS));
-  const onAbort = (): void => attempts.forEach((attempt) => attempt.cancel(signal?.reason));
+  const attempts = candidates.map(
+    (candidate, index) => new Attempt(new ssh2.Client(), candidate, options, index * HEAD_START_MS),
+  );
+  const onAbort = (): void => {
+    for (const attempt of attempts) attempt.cancel(signal?.reason);
+  };
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const winner = await Promise.any(attempts.map((attempt) => attempt.done));
@@ -195,7 +214,9 @@ class Attempt {
         settle();
         reject(error);
       };
-      this.client.on('error', (error: Error & { level?: string }) => this.reject(this.hostKeyError ?? this.failure(error)));
+      this.client.on('error', (error: Error & { level?: string }) =>
+        this.reject(this.hostKeyError ?? this.failure(error)),
+      );
       this.client.once('close', () => this.reject(this.hostKeyError ?? this.failure({ code: 'ECLOSED' })));
     });
     // The race may be over before a slower attempt fails.
@@ -244,11 +265,20 @@ class Attempt {
       SSH_NAME: [`the name ${this.candidate.host} is not known`, 'Check the network.'],
       SSH_REFUSED: [`${where} refused the connection`, 'Right after a start this passes within a minute.'],
       SSH_TIMEOUT: [`${where} did not answer in time`, 'A firewall may be in the way, or the host is overloaded.'],
-      SSH_AUTH: [`${where} refused the key`, 'forgectl attaches it again by itself; a new key can take a minute to arrive.'],
+      SSH_AUTH: [
+        `${where} refused the key`,
+        'forgectl attaches it again by itself; a new key can take a minute to arrive.',
+      ],
       SSH_HANDSHAKE: [`${where} broke off the handshake`, 'Right after a start this passes within a minute.'],
     };
     const [message, hint] = texts[kind] ?? ['', ''];
-    return new ForgeError(`SSH login failed: ${message}.`, { code: kind, exit: EXIT.sshFailed, hint, cause: error, details: { address: where } });
+    return new ForgeError(`SSH login failed: ${message}.`, {
+      code: kind,
+      exit: EXIT.sshFailed,
+      hint,
+      cause: error,
+      details: { address: where },
+    });
   }
 }
 
@@ -256,6 +286,7 @@ function kindOf(error: { code?: string; level?: string }): string {
   if (error.level === 'client-authentication') return 'SSH_AUTH';
   if (error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN') return 'SSH_NAME';
   if (error.code === 'ECONNREFUSED') return 'SSH_REFUSED';
-  if (error.code === 'ETIMEDOUT' || error.level === 'client-timeout' || error.code === 'EHOSTUNREACH') return 'SSH_TIMEOUT';
+  if (error.code === 'ETIMEDOUT' || error.level === 'client-timeout' || error.code === 'EHOSTUNREACH')
+    return 'SSH_TIMEOUT';
   return 'SSH_HANDSHAKE';
 }

@@ -46,18 +46,32 @@ async function fromFile(path: string, { askPassphrase }: IdentityOptions): Promi
   let parsed = utils.parseKey(text);
   let passphrase: string | null = null;
   if (parsed instanceof Error && /passphrase|encrypted/iu.test(parsed.message)) {
-    if (askPassphrase === null) throw badKey(path, 'it is encrypted, and there is no terminal to ask for its passphrase on');
+    if (askPassphrase === null)
+      throw badKey(path, 'it is encrypted, and there is no terminal to ask for its passphrase on');
     passphrase = await askPassphrase(path);
     parsed = utils.parseKey(text, passphrase);
   }
-  if (parsed instanceof Error) throw badKey(path, passphrase === null ? 'it is not a private key' : 'the passphrase is wrong', parsed);
+  if (parsed instanceof Error)
+    throw badKey(path, passphrase === null ? 'it is not a private key' : 'the passphrase is wrong', parsed);
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   if (key === undefined || !key.isPrivateKey()) throw badKey(path, 'it is a public key; give the private one');
-  return { publicKey: publicLine(key, 'forgectl'), description: path, path, privateKey: text, agentSocket: null, passphrase };
+  return {
+    publicKey: publicLine(key, 'forgectl'),
+    description: path,
+    path,
+    privateKey: text,
+    agentSocket: null,
+    passphrase,
+  };
 }
 
 function badKey(path: string, why: string, cause?: unknown): ForgeError {
-  return new ForgeError(`The SSH key ${path} cannot be used: ${why}.`, { code: 'BAD_SSH_KEY', exit: EXIT.usage, hint: "Check --ssh-key, or leave it out to use forgectl's own key.", cause });
+  return new ForgeError(`The SSH key ${path} cannot be used: ${why}.`, {
+    code: 'BAD_SSH_KEY',
+    exit: EXIT.usage,
+    hint: "Check --ssh-key, or leave it out to use forgectl's own key.",
+    cause,
+  });
 }
 
 /** The first ed25519 key of the agent, else its first. Null without a working agent: that is no error. */
@@ -110,7 +124,14 @@ export async function ownIdentity(directory: string): Promise<Identity> {
   const key = utils.parseKey(text);
   if (key instanceof Error) throw badKey(path, key.message, key);
   const parsed = Array.isArray(key) ? key[0] : key;
-  return { publicKey: publicLine(parsed as never, 'forgectl'), description: "forgectl's own key", path, privateKey: text, agentSocket: null, passphrase: null };
+  return {
+    publicKey: publicLine(parsed as never, 'forgectl'),
+    description: "forgectl's own key",
+    path,
+    privateKey: text,
+    agentSocket: null,
+    passphrase: null,
+  };
 }
 
 function publicLine(key: { type: string; getPublicSSH(): Buffer }, comment: string): string {

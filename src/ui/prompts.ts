@@ -1,6 +1,6 @@
 import { EXIT, ForgeError } from '../errors.js';
 
-export interface Choice<T> {
+interface Choice<T> {
   value: T;
   name: string;
   /** Shown below the list for the row under the cursor. */
@@ -29,7 +29,9 @@ export function createPrompts(): Prompts {
     async choose(question, choices) {
       const { search } = await import('@inquirer/prompts');
       const source = (term: string | undefined) => choices.filter((choice) => matches(choice, term ?? ''));
-      return cancellable(search({ message: question, pageSize: 12, source: async (term) => source(term) as never }, io)) as never;
+      return cancellable(
+        search({ message: question, pageSize: 12, source: async (term) => source(term) as never }, io),
+      ) as never;
     },
     async password(question) {
       const { password } = await import('@inquirer/prompts');
@@ -50,7 +52,10 @@ export function createPrompts(): Prompts {
 /** Every word must occur, in any order: "4090 de" finds an RTX 4090 in Germany. */
 function matches(choice: { name: string; description: string }, term: string): boolean {
   const text = `${choice.name} ${choice.description}`.toLowerCase();
-  return term.toLowerCase().split(/\s+/u).every((word) => text.includes(word));
+  return term
+    .toLowerCase()
+    .split(/\s+/u)
+    .every((word) => text.includes(word));
 }
 
 async function cancellable<T>(answer: Promise<T>): Promise<T> {

@@ -28,7 +28,8 @@ function plainStage(title: string, line: (text: string) => void, clock: Clock): 
   let shown = '';
   let shownMs = startedMs;
   line(`${title} …`);
-  const end = (mark: string, text: string): void => line(`${mark} ${text} (${formatDuration(clock.now() - startedMs)})`);
+  const end = (mark: string, text: string): void =>
+    line(`${mark} ${text} (${formatDuration(clock.now() - startedMs)})`);
   return {
     detail: (text) => {
       const now = clock.now();

@@ -4,10 +4,8 @@ const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b
 
 /** One line of untrusted text: no escapes, controls, bidi overrides or line breaks, which could fake other output. */
 export function cleanLine(text: string): string {
-  return text.replace(ESCAPES, '').replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim();
-}
-
-/** A line of a progress log: what a terminal would show at last, after the carriage returns. */
-export function cleanLogLine(text: string): string {
-  return cleanLine(text.replace(/\r+$/u, '').split('\r').at(-1) ?? '');
+  return text
+    .replace(ESCAPES, '')
+    .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+    .trim();
 }

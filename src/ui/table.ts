@@ -13,7 +13,11 @@ export interface TableColumn<Row> {
 const GAP = '  ';
 
 /** Aligned columns without borders. A pipe gets every column uncut and no colour; a terminal gets what fits. */
-export async function renderTable<Row>(rows: readonly Row[], columns: readonly TableColumn<Row>[], terminal: Terminal): Promise<string> {
+export async function renderTable<Row>(
+  rows: readonly Row[],
+  columns: readonly TableColumn<Row>[],
+  terminal: Terminal,
+): Promise<string> {
   const { default: Table } = await import('cli-table3');
   const paint = await palette(terminal.colorOnStdout);
   const cells = rows.map((row) => columns.map((column) => cleanLine(column.value(row))));
@@ -51,8 +55,14 @@ const NO_BORDERS = {
 };
 
 /** Indices of the columns that fit, dropping the least important first. */
-function fittingColumns<Row>(columns: readonly TableColumn<Row>[], cells: readonly string[][], width: number): number[] {
-  const widths = columns.map((column, index) => Math.max(column.header.length, ...cells.map((row) => [...(row[index] ?? '')].length)));
+function fittingColumns<Row>(
+  columns: readonly TableColumn<Row>[],
+  cells: readonly string[][],
+  width: number,
+): number[] {
+  const widths = columns.map((column, index) =>
+    Math.max(column.header.length, ...cells.map((row) => [...(row[index] ?? '')].length)),
+  );
   let kept = columns.map((_, index) => index);
   const total = (): number => kept.reduce((sum, index) => sum + (widths[index] ?? 0) + GAP.length, -GAP.length);
   while (total() > width) {

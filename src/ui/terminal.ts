@@ -17,7 +17,12 @@ interface Stream {
   columns?: number;
 }
 
-export function describeTerminal(io: { stdin: Stream; stdout: Stream; stderr: Stream; env: NodeJS.ProcessEnv }): Terminal {
+export function describeTerminal(io: {
+  stdin: Stream;
+  stdout: Stream;
+  stderr: Stream;
+  env: NodeJS.ProcessEnv;
+}): Terminal {
   const { stdin, stdout, stderr, env } = io;
   const isDumb = env['TERM'] === 'dumb';
   const isCi = env['CI'] !== undefined && env['CI'] !== '' && env['CI'] !== 'false' && env['CI'] !== '0';

@@ -11,13 +11,25 @@ export interface Scope {
 }
 
 /** vast-api 1.4: what forgectl needs of each category, and the cheapest read that proves it. */
-const CATEGORIES: { category: string; neededFor: string; probe: { route: string; query?: Record<string, unknown> } | null }[] = [
+const CATEGORIES: {
+  category: string;
+  neededFor: string;
+  probe: { route: string; query?: Record<string, unknown> } | null;
+}[] = [
   { category: 'user_read', neededFor: 'account, SSH keys, templates', probe: { route: '/api/v0/ssh/' } },
   { category: 'user_write', neededFor: 'adding your SSH key', probe: null },
-  { category: 'instance_read', neededFor: 'listing instances', probe: { route: '/api/v1/instances/', query: { limit: 1 } } },
+  {
+    category: 'instance_read',
+    neededFor: 'listing instances',
+    probe: { route: '/api/v1/instances/', query: { limit: 1 } },
+  },
   { category: 'instance_write', neededFor: 'renting, stopping, destroying', probe: null },
   { category: 'misc', neededFor: 'searching offers', probe: null },
-  { category: 'billing_read', neededFor: 'costs', probe: { route: '/api/v0/charges/', query: { limit: 1, format: 'table' } } },
+  {
+    category: 'billing_read',
+    neededFor: 'costs',
+    probe: { route: '/api/v0/charges/', query: { limit: 1, format: 'table' } },
+  },
 ];
 
 export function accountApi(client: VastClient) {
@@ -52,7 +64,10 @@ async function listedPermissions(client: VastClient): Promise<Set<string> | null
   }
 }
 
-async function mayRead(client: VastClient, probe: { route: string; query?: Record<string, unknown> }): Promise<boolean | null> {
+async function mayRead(
+  client: VastClient,
+  probe: { route: string; query?: Record<string, unknown> },
+): Promise<boolean | null> {
   try {
     await client.request({ method: 'GET', ...probe, read: readNothing });
     return true;

@@ -5,7 +5,7 @@ import { type HttpAnswer, Transport } from './transport.js';
 import { type CallFacts, cleanApiText, isRenting, nonsense, refusal, unreachable, VastError } from './vast-error.js';
 
 /** One line of the wire log; bodies are redacted already. */
-export interface WireEntry {
+interface WireEntry {
   method: string;
   url: string;
   status: number | null;
@@ -56,7 +56,8 @@ export class VastClient {
   constructor(options: VastClientOptions) {
     this.options = options;
     this.base = new URL(options.baseUrl);
-    if (!/^https?:$/u.test(this.base.protocol)) throw new Error(`The API's base URL must be http or https, not ${this.base.protocol}`);
+    if (!/^https?:$/u.test(this.base.protocol))
+      throw new Error(`The API's base URL must be http or https, not ${this.base.protocol}`);
     this.transport = new Transport(options.timeoutMs ?? 60_000);
     this.pacer = new Pacer(options.clock);
   }
@@ -101,29 +102,52 @@ export class VastClient {
     }
   }
 
-  private async exchange(facts: CallFacts, url: URL, headers: Record<string, string>, body: unknown): Promise<HttpAnswer> {
+  private async exchange(
+    facts: CallFacts,
+    url: URL,
+    headers: Record<string, string>,
+    body: unknown,
+  ): Promise<HttpAnswer> {
     const { signal, onWire, userAgent, timeoutMs } = this.options;
     signal?.throwIfAborted();
     const startedMs = Date.now();
     this.calls += 1;
     const log = (status: number | null, received: unknown): void =>
-      onWire?.({ method: facts.method, url: redactText(url.href), status, elapsedMs: Date.now() - startedMs, sent: redactJson(body), received });
+      onWire?.({
+        method: facts.method,
+        url: redactText(url.href),
+        status,
+        elapsedMs: Date.now() - startedMs,
+        sent: redactJson(body),
+        received,
+      });
     try {
       const answer = await this.transport.send({
         method: facts.method,
         url: url.href,
-        headers: { accept: 'application/json', 'user-agent': userAgent, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        headers: {
+          accept: 'application/json',
+          'user-agent': userAgent,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
         body: body === undefined ? null : JSON.stringify(body),
         timeoutMs: timeoutMs ?? 60_000,
         signal,
       });
-      log(answer.status, facts.route === 'result_url' ? `${answer.text.length} characters` : redactJson(parseJson(answer.text) ?? answer.text.slice(0, 500)));
+      log(
+        answer.status,
+        facts.route === 'result_url'
+          ? `${answer.text.length} characters`
+          : redactJson(parseJson(answer.text) ?? answer.text.slice(0, 500)),
+      );
       return answer;
     } catch (error) {
       signal?.throwIfAborted();
       log(null, cleanApiText((error as Error).message));
       const { code } = error as { code?: string };
-      const neverSent = code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'UND_ERR_CONNECT_TIMEOUT';
+      const neverSent =
+        code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'UND_ERR_CONNECT_TIMEOUT';
       throw unreachable(facts, error, facts.method !== 'GET' && !neverSent);
     }
   }
@@ -134,7 +158,9 @@ export class VastClient {
     const told: CallFacts = {
       ...facts,
       apiError: cleanApiText(said['error']),
-      apiMessage: cleanApiText(said['msg'] ?? said['message'] ?? said['detail']) ?? (body === undefined ? cleanApiText(answer.text) : null),
+      apiMessage:
+        cleanApiText(said['msg'] ?? said['message'] ?? said['detail']) ??
+        (body === undefined ? cleanApiText(answer.text) : null),
     };
     const isWrite = facts.method !== 'GET';
     if (answer.status < 200 || answer.status >= 300) {

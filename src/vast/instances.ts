@@ -16,7 +16,13 @@ export function instancesApi(client: VastClient, clock: Clock) {
 
   /** One row, null when the contract is gone. Rows without a port map are read again from the list (traps 10). */
   async function get(id: number): Promise<Instance | null> {
-    const row = await client.request({ method: 'GET', route: ONE, params: { id }, query: { owner: 'me' }, read: readInstance });
+    const row = await client.request({
+      method: 'GET',
+      route: ONE,
+      params: { id },
+      query: { owner: 'me' },
+      read: readInstance,
+    });
     if (row === null || row.ports !== null || row.actualStatus !== 'running') return row;
     return (await list({ id: { eq: id } }))[0] ?? row;
   }
@@ -35,11 +41,22 @@ export function instancesApi(client: VastClient, clock: Clock) {
     recycle: (id: number) => put('/api/v0/instances/recycle/{id}/', id, {}),
     destroy: (id: number) => destroy(client, id),
     async attachKey(id: number, publicKey: string): Promise<void> {
-      await client.request({ method: 'POST', route: '/api/v0/instances/{id}/ssh/', params: { id }, body: { ssh_key: publicKey }, read: readNothing });
+      await client.request({
+        method: 'POST',
+        route: '/api/v0/instances/{id}/ssh/',
+        params: { id },
+        body: { ssh_key: publicKey },
+        read: readNothing,
+      });
     },
     /** The keys of the instance as public key lines; the API sends a JSON string inside JSON (vast-api 7). */
     async listKeys(id: number): Promise<string[]> {
-      return client.request({ method: 'GET', route: '/api/v0/instances/{id}/ssh/', params: { id }, read: readInstanceKeys });
+      return client.request({
+        method: 'GET',
+        route: '/api/v0/instances/{id}/ssh/',
+        params: { id },
+        read: readInstanceKeys,
+      });
     },
     /** Container output (or the host daemon's); null when the store did not have it in time. */
     logs: (id: number, options: { tailLines: number; daemon: boolean }) => requestLogs(client, clock, id, options),
@@ -65,11 +82,13 @@ async function listAll(client: VastClient, filters: Record<string, unknown>): Pr
     });
     for (const row of answer.instances ?? []) rows.set(row.id, row);
     total = answer.total_instances ?? total;
-    if (answer.instances === null && (answer.total_instances ?? 0) > 0) throw incomplete(`no rows, though it counts ${answer.total_instances}`);
+    if (answer.instances === null && (answer.total_instances ?? 0) > 0)
+      throw incomplete(`no rows, though it counts ${answer.total_instances}`);
     const next = answer.next_token ?? '';
     if (next === '') {
       // A machine may be destroyed between two pages; on a single page the counts must agree.
-      if (page === 0 && total !== null && rows.size < total) throw incomplete(`${rows.size} of ${total} rows and no further page`);
+      if (page === 0 && total !== null && rows.size < total)
+        throw incomplete(`${rows.size} of ${total} rows and no further page`);
       return [...rows.values()];
     }
     if (tokens.has(next)) throw incomplete('the same page token came twice');
@@ -81,7 +100,11 @@ async function listAll(client: VastClient, filters: Record<string, unknown>): Pr
 
 /** A list with a hole is an error: a missing instance goes on billing unseen. */
 function incomplete(why: string): VastError {
-  return nonsense({ method: 'GET', route: LIST, status: 200, apiError: null, apiMessage: null }, `the list is not complete: ${why}`, false);
+  return nonsense(
+    { method: 'GET', route: LIST, status: 200, apiError: null, apiMessage: null },
+    `the list is not complete: ${why}`,
+    false,
+  );
 }
 
 /** vast-api 4: `cancel_unavail` true, or a machine without a free GPU becomes a stopped contract that bills its disk. */

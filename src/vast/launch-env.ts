@@ -1,5 +1,17 @@
 /** Docker flags that take a value and are not variables: kept as "-p 1111:1111": "1", as the create call wants them (vast-api 4.1). */
-const FLAGS_WITH_VALUE = new Set(['-p', '--publish', '-h', '--hostname', '-v', '--volume', '--shm-size', '--ulimit', '--cap-add', '--ipc', '--device']);
+const FLAGS_WITH_VALUE = new Set([
+  '-p',
+  '--publish',
+  '-h',
+  '--hostname',
+  '-v',
+  '--volume',
+  '--shm-size',
+  '--ulimit',
+  '--cap-add',
+  '--ipc',
+  '--device',
+]);
 const ENV_FLAGS = new Set(['-e', '--env']);
 
 /** Templates hold one string of docker flags; the create call wants an object. Values with spaces are quoted as a shell does. */
@@ -33,7 +45,9 @@ function splitFlag(word: string): [flag: string, value: string | undefined] {
 /** The reverse, for templates: parseDockerFlags(formatDockerFlags(env)) gives the same object. */
 export function formatDockerFlags(env: Record<string, string>): string {
   return Object.entries(env)
-    .map(([name, value]) => (name.startsWith('-') ? name.split(' ').map(quoteWord).join(' ') : `-e ${quoteWord(`${name}=${value}`)}`))
+    .map(([name, value]) =>
+      name.startsWith('-') ? name.split(' ').map(quoteWord).join(' ') : `-e ${quoteWord(`${name}=${value}`)}`,
+    )
     .join(' ');
 }
 

@@ -49,8 +49,6 @@ export interface Offer {
   geolocation: string | null;
 }
 
-export type ActualStatus = string | null;
-
 export interface PortBinding {
   /** e.g. "22/tcp" */
   containerPort: string;
@@ -62,7 +60,7 @@ export interface Instance {
   machineId: number | null;
   hostId: number | null;
   label: string | null;
-  actualStatus: ActualStatus;
+  actualStatus: string | null;
   intendedStatus: string | null;
   curState: string | null;
   nextState: string | null;

@@ -29,7 +29,8 @@ const GB_TO_MB = new Set(['gpu_ram', 'cpu_ram', 'gpu_total_ram']);
 const DAY_S = 86_400;
 const ANY = new Set(['any', '*', '?']);
 
-const TERM = /\s*([a-z][a-z0-9_]*)\s*(==|!=|>=|<=|=|>|<|\bnot in\b|\bnotin\b|\bnin\b|\bin\b)\s*(\[[^\]]*\]|"[^"]*"|[^\s[\]"]+)/iuy;
+const TERM =
+  /\s*([a-z][a-z0-9_]*)\s*(==|!=|>=|<=|=|>|<|\bnot in\b|\bnotin\b|\bnin\b|\bin\b)\s*(\[[^\]]*\]|"[^"]*"|[^\s[\]"]+)/iuy;
 
 /** `dropped` are fields set to "any": a default filter on them is to be left out. Throws wrong usage with the place. */
 export function parseOfferQuery(text: string): { filters: Filters; dropped: string[] } {
@@ -46,15 +47,18 @@ export function parseOfferQuery(text: string): { filters: Filters; dropped: stri
     const field = ALIASES[typedField.toLowerCase()] ?? typedField.toLowerCase();
     const operator = OPERATORS[typedOperator.toLowerCase()] ?? 'eq';
     if (ANY.has(typedValue)) dropped.push(field);
-    else filters[field] = { ...filters[field], [operator]: valueOf(field, operator, typedValue, text) };
+    else filters[field] = { ...filters[field], [operator]: filterValue(field, operator, typedValue, text) };
   }
   return { filters, dropped };
 }
 
-function valueOf(field: string, operator: string, typed: string, text: string): FilterValue {
+function filterValue(field: string, operator: string, typed: string, text: string): FilterValue {
   const isList = typed.startsWith('[');
   if (operator === 'in' || operator === 'notin') {
-    const items = (isList ? typed.slice(1, -1) : typed).split(',').map((item) => item.trim()).filter((item) => item !== '');
+    const items = (isList ? typed.slice(1, -1) : typed)
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
     return items.map((item) => scalar(field, item) as string | number);
   }
   if (isList) throw unreadable(text, text.indexOf(typed));
@@ -92,15 +96,86 @@ function unreadable(text: string, at: number): ForgeError {
 const REGIONS: Record<string, string[]> = {
   NA: ['US', 'CA', 'MX'],
   SA: ['BR', 'AR', 'CL', 'CO', 'PE', 'UY', 'EC', 'PY', 'BO', 'VE'],
-  EU: ['AL', 'AT', 'BA', 'BE', 'BG', 'CH', 'CY', 'CZ', 'DE', 'DK', 'EE', 'ES', 'FI', 'FR', 'GB', 'GR', 'HR', 'HU', 'IE', 'IS', 'IT', 'LT', 'LU', 'LV', 'MD', 'ME', 'MK', 'MT', 'NL', 'NO', 'PL', 'PT', 'RO', 'RS', 'SE', 'SI', 'SK', 'UA'],
-  AS: ['AE', 'AM', 'AZ', 'BD', 'CN', 'GE', 'HK', 'ID', 'IL', 'IN', 'JP', 'KH', 'KR', 'KZ', 'LK', 'MN', 'MY', 'NP', 'PH', 'PK', 'QA', 'SA', 'SG', 'TH', 'TR', 'TW', 'UZ', 'VN'],
+  EU: [
+    'AL',
+    'AT',
+    'BA',
+    'BE',
+    'BG',
+    'CH',
+    'CY',
+    'CZ',
+    'DE',
+    'DK',
+    'EE',
+    'ES',
+    'FI',
+    'FR',
+    'GB',
+    'GR',
+    'HR',
+    'HU',
+    'IE',
+    'IS',
+    'IT',
+    'LT',
+    'LU',
+    'LV',
+    'MD',
+    'ME',
+    'MK',
+    'MT',
+    'NL',
+    'NO',
+    'PL',
+    'PT',
+    'RO',
+    'RS',
+    'SE',
+    'SI',
+    'SK',
+    'UA',
+  ],
+  AS: [
+    'AE',
+    'AM',
+    'AZ',
+    'BD',
+    'CN',
+    'GE',
+    'HK',
+    'ID',
+    'IL',
+    'IN',
+    'JP',
+    'KH',
+    'KR',
+    'KZ',
+    'LK',
+    'MN',
+    'MY',
+    'NP',
+    'PH',
+    'PK',
+    'QA',
+    'SA',
+    'SG',
+    'TH',
+    'TR',
+    'TW',
+    'UZ',
+    'VN',
+  ],
   OC: ['AU', 'NZ'],
   AF: ['EG', 'KE', 'MA', 'NG', 'TN', 'ZA'],
 };
 
 /** "EU,US" -> geolocation filter with country codes. Throws wrong usage for anything but regions and codes. */
 export function regionFilter(text: string): Record<string, FilterValue> {
-  const words = text.split(/[\s,]+/u).filter((word) => word !== '').map((word) => word.toUpperCase());
+  const words = text
+    .split(/[\s,]+/u)
+    .filter((word) => word !== '')
+    .map((word) => word.toUpperCase());
   const codes = words.flatMap((word) => {
     const region = word === 'ASIA' ? 'AS' : word === 'EUROPE' ? 'EU' : word;
     if (REGIONS[region] !== undefined) return REGIONS[region];

@@ -22,7 +22,13 @@ export function offersApi(client: VastClient) {
       const { offers } = await client.request({
         method: 'POST',
         route: '/api/v0/bundles/',
-        body: { ...filters, ...(order.length === 0 ? {} : { order }), limit, type, allocated_storage: allocatedStorageGb },
+        body: {
+          ...filters,
+          ...(order.length === 0 ? {} : { order }),
+          limit,
+          type,
+          allocated_storage: allocatedStorageGb,
+        },
         read: readOffers,
       });
       return offers;

@@ -53,7 +53,10 @@ export class Pacer {
     const mine = new Promise<void>((resolve) => {
       release = resolve;
     });
-    this.queues.set(key, before.then(() => mine));
+    this.queues.set(
+      key,
+      before.then(() => mine),
+    );
     await before;
     try {
       await this.clock.sleep(this.waitMs(key, method), signal);

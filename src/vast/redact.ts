@@ -1,13 +1,15 @@
-const SECRET_KEY = /^(authorization|api_?key|instance_api_key|jupyter_token|image_login|docker_login_\w+|ssh_key|sid|password|secret|.*token.*|.*passw.*|.*secret.*|.*api_?key.*)$/iu;
+const SECRET_KEY =
+  /^(authorization|api_?key|instance_api_key|jupyter_token|image_login|docker_login_\w+|ssh_key|sid|password|secret|.*token.*|.*passw.*|.*secret.*|.*api_?key.*)$/iu;
 const OPEN_KEY = /^(next_token|after_token)$/iu;
 /** Objects whose values are all the user's own and may be anything. */
 const VALUES_ARE_PRIVATE = /^(env|extra_env|secrets)$/u;
 
-export const REDACTED = '[redacted]';
+const REDACTED = '[redacted]';
 
 /** A copy for the wire log: values under secret-looking keys, and every variable's value, are replaced. */
 export function redactJson(value: unknown, key = ''): unknown {
-  if (key !== '' && SECRET_KEY.test(key) && !OPEN_KEY.test(key) && value !== null && typeof value !== 'object') return REDACTED;
+  if (key !== '' && SECRET_KEY.test(key) && !OPEN_KEY.test(key) && value !== null && typeof value !== 'object')
+    return REDACTED;
   if (key === 'onstart' && typeof value === 'string') return redactText(value);
   if (VALUES_ARE_PRIVATE.test(key)) return redactVariables(value);
   if (Array.isArray(value)) return value.map((item) => redactJson(item));
@@ -28,6 +30,9 @@ export function redactText(text: string): string {
   return text
     .replace(/\bBearer\s+[\w.~+/=-]+/giu, `Bearer ${REDACTED}`)
     .replace(/([?&](?:token|api_key|key|password|secret)=)[^&\s"']+/giu, `$1${REDACTED}`)
-    .replace(/\b(\w*(?:TOKEN|SECRET|PASSWORD|PASSWD|API_KEY)\w*\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;]+)/giu, `$1${REDACTED}`)
+    .replace(
+      /\b(\w*(?:TOKEN|SECRET|PASSWORD|PASSWD|API_KEY)\w*\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;]+)/giu,
+      `$1${REDACTED}`,
+    )
     .replace(/\b(hf_|sk-|ghp_|github_pat_)[\w-]{8,}/gu, REDACTED);
 }

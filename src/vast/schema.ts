@@ -17,13 +17,21 @@ const nullableText = z.pipe(
   z.transform((value) => (value === null || value === undefined ? null : cleanLine(String(value)) || null)),
 );
 /** Script text keeps its line breaks. */
-const nullableScript = z.pipe(z.nullish(z.string()), z.transform((value) => value ?? null));
+const nullableScript = z.pipe(
+  z.nullish(z.string()),
+  z.transform((value) => value ?? null),
+);
 const number = z.number();
 const nullableNumber = z.pipe(
   z.nullish(z.union([z.number(), z.string()])),
-  z.transform((value) => (value === null || value === undefined || value === '' || !Number.isFinite(Number(value)) ? null : Number(value))),
+  z.transform((value) =>
+    value === null || value === undefined || value === '' || !Number.isFinite(Number(value)) ? null : Number(value),
+  ),
 );
-const flag = z.pipe(z.nullish(z.union([z.boolean(), z.number(), z.string()])), z.transform((value) => value === true || value === 1 || value === 'true'));
+const flag = z.pipe(
+  z.nullish(z.union([z.boolean(), z.number(), z.string()])),
+  z.transform((value) => value === true || value === 1 || value === 'true'),
+);
 const id = z.pipe(z.union([z.number(), z.string().check(z.regex(/^\d+$/u))]), z.transform(Number));
 
 const offerSchema = z.pipe(
@@ -125,13 +133,20 @@ const portsSchema = z.pipe(
 const envSchema = z.pipe(
   z.unknown(),
   z.transform((value): [string, string][] => {
-    if (Array.isArray(value)) return value.flatMap((pair) => (Array.isArray(pair) ? [[String(pair[0]), String(pair[1] ?? '')] as [string, string]] : []));
-    if (typeof value === 'object' && value !== null) return Object.entries(value).map(([name, item]) => [name, String(item)]);
+    if (Array.isArray(value))
+      return value.flatMap((pair) =>
+        Array.isArray(pair) ? [[String(pair[0]), String(pair[1] ?? '')] as [string, string]] : [],
+      );
+    if (typeof value === 'object' && value !== null)
+      return Object.entries(value).map(([name, item]) => [name, String(item)]);
     return [];
   }),
 );
 
-const epochMs = z.pipe(nullableNumber, z.transform((seconds) => (seconds === null ? null : seconds * 1000)));
+const epochMs = z.pipe(
+  nullableNumber,
+  z.transform((seconds) => (seconds === null ? null : seconds * 1000)),
+);
 
 const instanceSchema = z.pipe(
   z.object({
@@ -267,8 +282,21 @@ const userSchema = z.pipe(
 );
 
 const sshKeySchema = z.pipe(
-  z.object({ id, key: nullableText, public_key: nullableText, ssh_key: nullableText, created_at: nullableText, deleted_at: nullableText }),
-  z.transform((row): AccountSshKey => ({ id: row.id, publicKey: row.public_key ?? row.key ?? row.ssh_key ?? '', createdAt: row.created_at })),
+  z.object({
+    id,
+    key: nullableText,
+    public_key: nullableText,
+    ssh_key: nullableText,
+    created_at: nullableText,
+    deleted_at: nullableText,
+  }),
+  z.transform(
+    (row): AccountSshKey => ({
+      id: row.id,
+      publicKey: row.public_key ?? row.key ?? row.ssh_key ?? '',
+      createdAt: row.created_at,
+    }),
+  ),
 );
 
 const listPageSchema = z.object({
@@ -288,7 +316,17 @@ function reader<T>(schema: z.ZodMiniType<T>): (body: unknown) => T {
   };
 }
 
-export const readOffers = reader(z.object({ offers: z.union([z.array(offerSchema), z.pipe(offerSchema, z.transform((offer) => [offer]))]) }));
+export const readOffers = reader(
+  z.object({
+    offers: z.union([
+      z.array(offerSchema),
+      z.pipe(
+        offerSchema,
+        z.transform((offer) => [offer]),
+      ),
+    ]),
+  }),
+);
 export const readInstancePage = reader(listPageSchema);
 /** `{"instances": {…}}`, a list of one, or null for an id that is not there (vast-api 5.1). */
 export const readInstance = reader(
@@ -299,11 +337,17 @@ export const readInstance = reader(
 );
 export const readUser = reader(userSchema);
 export const readTemplates = reader(z.object({ templates: z.array(templateSchema) }));
-export const readSshKeys = reader(z.union([z.array(sshKeySchema), z.pipe(z.object({ keys: z.array(sshKeySchema) }), z.transform(({ keys }) => keys))]));
+export const readSshKeys = reader(
+  z.union([
+    z.array(sshKeySchema),
+    z.pipe(
+      z.object({ keys: z.array(sshKeySchema) }),
+      z.transform(({ keys }) => keys),
+    ),
+  ]),
+);
 export const readContract = reader(z.object({ new_contract: id }));
 export const readResultUrl = reader(z.object({ result_url: z.string() }));
 export const readNothing = (): undefined => undefined;
-export const readApiKeys = reader(
-  z.object({ apikeys: z.array(z.object({ id, permissions: z.unknown() })) }),
-);
+export const readApiKeys = reader(z.object({ apikeys: z.array(z.object({ id, permissions: z.unknown() })) }));
 export const readKeyId = reader(z.object({ key_id: nullableNumber }));

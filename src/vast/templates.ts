@@ -23,11 +23,17 @@ export function templatesApi(client: VastClient) {
       if (/^[0-9a-f]{32}$/u.test(wanted)) return (await search({ hash_id: { eq: wanted } }))[0] ?? null;
       if (/^\d+$/u.test(wanted)) return (await search({ id: { eq: Number(wanted) } }))[0] ?? null;
       const named = (await search({ name: { eq: wanted } })).filter((template) => template.name === wanted);
-      return named.sort((one, other) => Number(other.recommended) - Number(one.recommended) || one.id - other.id)[0] ?? null;
+      return (
+        named.sort((one, other) => Number(other.recommended) - Number(one.recommended) || one.id - other.id)[0] ?? null
+      );
     },
     /** Only what the platform itself recommends; null when it recommends none of that name. */
     async findRecommended(name: string): Promise<Template | null> {
-      return (await search({ name: { eq: name }, recommended: { eq: true } })).find((template) => template.name === name && template.recommended) ?? null;
+      return (
+        (await search({ name: { eq: name }, recommended: { eq: true } })).find(
+          (template) => template.name === name && template.recommended,
+        ) ?? null
+      );
     },
   };
 }

@@ -30,7 +30,11 @@ export class Transport {
   private readonly agent: Agent;
 
   constructor(timeoutMs: number) {
-    this.agent = new Agent({ connect: { timeout: Math.min(timeoutMs, 20_000) }, headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
+    this.agent = new Agent({
+      connect: { timeout: Math.min(timeoutMs, 20_000) },
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+    });
   }
 
   async send(call: HttpCall): Promise<HttpAnswer> {

@@ -20,7 +20,14 @@ export class VastError extends ForgeError {
 
   constructor(
     message: string,
-    options: { code: string; exit: ExitCode; hint?: string | null; cause?: unknown; facts: CallFacts; outcomeUnknown?: boolean },
+    options: {
+      code: string;
+      exit: ExitCode;
+      hint?: string | null;
+      cause?: unknown;
+      facts: CallFacts;
+      outcomeUnknown?: boolean;
+    },
   ) {
     const { facts, outcomeUnknown, ...rest } = options;
     const { method, route, status, apiError, apiMessage } = facts;
@@ -52,26 +59,62 @@ function verdictOf(facts: CallFacts): Verdict {
   const { status, apiMessage, apiError, route } = facts;
   const words = `${apiError ?? ''} ${apiMessage ?? ''}`.toLowerCase();
   if (words.includes('two factor')) {
-    return { code: 'TWO_FACTOR', exit: EXIT.notPermitted, hint: 'vastai tfa login   makes a session that forgectl can use', what: 'The account needs a two-factor session' };
+    return {
+      code: 'TWO_FACTOR',
+      exit: EXIT.notPermitted,
+      hint: 'vastai tfa login   makes a session that forgectl can use',
+      what: 'The account needs a two-factor session',
+    };
   }
-  if (/invalid user key|session expired|requires login|auth_error/u.test(words) || (status === 401 && !words.includes('permission'))) {
+  if (
+    /invalid user key|session expired|requires login|auth_error/u.test(words) ||
+    (status === 401 && !words.includes('permission'))
+  ) {
     return { code: 'NOT_SIGNED_IN', exit: EXIT.notPermitted, hint: LOGIN_HINT, what: 'The API key was refused' };
   }
   if (/insufficient credit|not enough credit|no credit|lack of credit|missing_billing|balance/u.test(words)) {
-    return { code: 'NO_CREDIT', exit: EXIT.moneyLimit, hint: 'Add credit in the console, then try again. forgectl whoami shows it.', what: 'The account has too little credit' };
+    return {
+      code: 'NO_CREDIT',
+      exit: EXIT.moneyLimit,
+      hint: 'Add credit in the console, then try again. forgectl whoami shows it.',
+      what: 'The account has too little credit',
+    };
   }
   if (/spend.{0,12}limit|spending limit|rate limit for new accounts/u.test(words)) {
-    return { code: 'SPEND_LIMIT', exit: EXIT.moneyLimit, hint: 'New accounts have a limit until their email is verified.', what: "The account's spend limit is reached" };
+    return {
+      code: 'SPEND_LIMIT',
+      exit: EXIT.moneyLimit,
+      hint: 'New accounts have a limit until their email is verified.',
+      what: "The account's spend limit is reached",
+    };
   }
   if (status === 403 || status === 401) {
-    return { code: 'NOT_PERMITTED', exit: EXIT.notPermitted, hint: 'The key may lack a scope: forgectl whoami', what: 'The API refused permission' };
+    return {
+      code: 'NOT_PERMITTED',
+      exit: EXIT.notPermitted,
+      hint: 'The key may lack a scope: forgectl whoami',
+      what: 'The API refused permission',
+    };
   }
   if (isRenting(route) && ((status !== null && [404, 409, 410].includes(status)) || words.includes('no_such_ask'))) {
-    return { code: 'OFFER_GONE', exit: EXIT.noCapacity, hint: 'forgectl offers lists what is left.', what: 'The offer is gone' };
+    return {
+      code: 'OFFER_GONE',
+      exit: EXIT.noCapacity,
+      hint: 'forgectl offers lists what is left.',
+      what: 'The offer is gone',
+    };
   }
-  if (status === 404) return { code: 'API_NOT_FOUND', exit: EXIT.notFound, hint: null, what: 'The API does not know it' };
-  if (status === 429) return { code: 'RATE_LIMITED', exit: EXIT.apiFailed, hint: 'Wait a minute, then try again.', what: 'The API asks for fewer calls' };
-  if (status !== null && status >= 500) return { code: 'API_DOWN', exit: EXIT.apiFailed, hint: 'Try again in a minute.', what: 'The API failed' };
+  if (status === 404)
+    return { code: 'API_NOT_FOUND', exit: EXIT.notFound, hint: null, what: 'The API does not know it' };
+  if (status === 429)
+    return {
+      code: 'RATE_LIMITED',
+      exit: EXIT.apiFailed,
+      hint: 'Wait a minute, then try again.',
+      what: 'The API asks for fewer calls',
+    };
+  if (status !== null && status >= 500)
+    return { code: 'API_DOWN', exit: EXIT.apiFailed, hint: 'Try again in a minute.', what: 'The API failed' };
   return { code: 'API_REFUSED', exit: EXIT.apiFailed, hint: null, what: 'The API refused the request' };
 }
 
@@ -83,7 +126,13 @@ export function isRenting(route: string): boolean {
 export function refusal(facts: CallFacts, outcomeUnknown = false): VastError {
   const { code, exit, hint, what } = verdictOf(facts);
   const said = facts.apiMessage ?? facts.apiError;
-  return new VastError(`${what} (${callName(facts)})${said === null ? '' : `: ${said}`}`, { code, exit, hint, facts, outcomeUnknown });
+  return new VastError(`${what} (${callName(facts)})${said === null ? '' : `: ${said}`}`, {
+    code,
+    exit,
+    hint,
+    facts,
+    outcomeUnknown,
+  });
 }
 
 /** For an answer that never came. */
@@ -92,7 +141,9 @@ export function unreachable(facts: CallFacts, cause: unknown, outcomeUnknown: bo
   return new VastError(`The API cannot be reached (${callName(facts)}): ${reason}`, {
     code: 'API_UNREACHABLE',
     exit: EXIT.apiFailed,
-    hint: outcomeUnknown ? 'The request may have been carried out all the same; forgectl ls shows what is there.' : 'Check the network, then try again.',
+    hint: outcomeUnknown
+      ? 'The request may have been carried out all the same; forgectl ls shows what is there.'
+      : 'Check the network, then try again.',
     cause,
     facts,
     outcomeUnknown,

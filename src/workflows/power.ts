@@ -30,11 +30,13 @@ interface Seen {
   elapsedMs: number;
 }
 
-const isRunning = (row: Instance | null): boolean => row?.actualStatus === 'running' && row.intendedStatus === 'running';
+const isRunning = (row: Instance | null): boolean =>
+  row?.actualStatus === 'running' && row.intendedStatus === 'running';
 
 /** A machine that comes up between two looks shows a newer start, or a shorter uptime, instead of a state below running. */
 const cameBack = (row: Instance | null, seen: Seen): boolean =>
-  isRunning(row) && (seen.wasDown || (row?.startDateMs ?? 0) > (seen.before.startDateMs ?? 0) || seen.elapsedMs > UNSEEN_RESTART_MS);
+  isRunning(row) &&
+  (seen.wasDown || (row?.startDateMs ?? 0) > (seen.before.startDateMs ?? 0) || seen.elapsedMs > UNSEEN_RESTART_MS);
 
 /** Restarts that are faster than the looks and leave no trace in the row are believed after this long. */
 const UNSEEN_RESTART_MS = 45_000;
@@ -75,7 +77,11 @@ const RULES: Record<PowerAction, ActionRules> = {
 const POLL_MS = 3_000;
 
 /** Sends the request, then reads back until it has happened. Returns the last row (null once destroyed). */
-export async function changePower(deps: PowerDependencies, action: PowerAction, before: Instance): Promise<Instance | null> {
+export async function changePower(
+  deps: PowerDependencies,
+  action: PowerAction,
+  before: Instance,
+): Promise<Instance | null> {
   const rules = RULES[action];
   const name = before.label === null || before.label === '' ? String(before.id) : `${before.label} (${before.id})`;
   const stage = deps.reporter.stage(action, rules.title(name));

@@ -34,7 +34,10 @@ export function estimatePrice(offer: Offer, diskGb: number, bidPerHourUsd: numbe
 }
 
 /** $/hour while running and $/day while stopped, from the instance's own row; null where the API does not say. */
-export function priceOfInstance(instance: Instance): { runningPerHourUsd: number | null; stoppedPerDayUsd: number | null } {
+export function priceOfInstance(instance: Instance): {
+  runningPerHourUsd: number | null;
+  stoppedPerDayUsd: number | null;
+} {
   const { storageCostPerGbMonth: storage, diskSpaceGb: disk } = instance;
   return {
     runningPerHourUsd: instance.dphTotal,

@@ -10,7 +10,9 @@ interface ManifestCommand {
   args: Record<string, { description?: string }>;
 }
 
-const manifest = JSON.parse(readFileSync(new URL('../../oclif.manifest.json', import.meta.url), 'utf8')) as { commands: Record<string, ManifestCommand> };
+const manifest = JSON.parse(readFileSync(new URL('../../oclif.manifest.json', import.meta.url), 'utf8')) as {
+  commands: Record<string, ManifestCommand>;
+};
 const commands = Object.values(manifest.commands);
 const home = new Home();
 afterAll(() => home.remove());
@@ -19,7 +21,12 @@ function expectCleanUsageError(result: { code: number | null; stdout: string }):
   expect(result.code).toBe(2);
   const document = JSON.parse(result.stdout) as { error: Record<string, unknown> };
   expect(Object.keys(document)).toEqual(['error']);
-  expect(document.error).toMatchObject({ exit: 2, code: expect.any(String), message: expect.any(String), hint: expect.any(String) });
+  expect(document.error).toMatchObject({
+    exit: 2,
+    code: expect.any(String),
+    message: expect.any(String),
+    hint: expect.any(String),
+  });
 }
 
 describe('every command', () => {
@@ -27,26 +34,39 @@ describe('every command', () => {
     expect(commands.length).toBeGreaterThanOrEqual(26);
   });
 
-  it.each(commands.map((command) => [command.id.replaceAll(':', ' '), command] as const))('%s: has a description, examples, and every flag and argument described', (_, command) => {
-    expect(command.description).toBeTruthy();
-    expect(command.examples?.length).toBeGreaterThan(0);
-    for (const [name, flag] of Object.entries(command.flags)) expect(flag.description ?? flag.summary, `--${name}`).toBeTruthy();
-    for (const [name, arg] of Object.entries(command.args)) expect(arg.description, name).toBeTruthy();
-  });
+  it.each(commands.map((command) => [command.id.replaceAll(':', ' '), command] as const))(
+    '%s: has a description, examples, and every flag and argument described',
+    (_, command) => {
+      expect(command.description).toBeTruthy();
+      expect(command.examples?.length).toBeGreaterThan(0);
+      for (const [name, flag] of Object.entries(command.flags))
+        expect(flag.description ?? flag.summary, `--${name}`).toBeTruthy();
+      for (const [name, arg] of Object.entries(command.args)) expect(arg.description, name).toBeTruthy();
+    },
+  );
 
-  it.each(commands.map((command) => command.id.replaceAll(':', ' ')))('%s: a wrong flag is exit 2 in words and in JSON, with a clean stdout', async (words) => {
-    const [human, json] = await Promise.all([home.run([...words.split(' '), '--no-such-flag']), home.run([...words.split(' '), '--no-such-flag', '--json'])]);
-    expect(human).toMatchObject({ code: 2, stdout: '' });
-    expect(human.stderr).toContain('--no-such-flag');
-    expect(human.stderr).not.toMatch(/\n\s+at /u);
-    expectCleanUsageError(json);
-  });
+  it.each(commands.map((command) => command.id.replaceAll(':', ' ')))(
+    '%s: a wrong flag is exit 2 in words and in JSON, with a clean stdout',
+    async (words) => {
+      const [human, json] = await Promise.all([
+        home.run([...words.split(' '), '--no-such-flag']),
+        home.run([...words.split(' '), '--no-such-flag', '--json']),
+      ]);
+      expect(human).toMatchObject({ code: 2, stdout: '' });
+      expect(human.stderr).toContain('--no-such-flag');
+      expect(human.stderr).not.toMatch(/\n\s+at /u);
+      expectCleanUsageError(json);
+    },
+  );
 
-  it.each(commands.map((command) => command.id.replaceAll(':', ' ')))('%s: --help goes to stdout and ends with 0', async (words) => {
-    const { code, stdout } = await home.run([...words.split(' '), '--help']);
-    expect(code).toBe(0);
-    expect(stdout).toContain('EXAMPLES');
-  });
+  it.each(commands.map((command) => command.id.replaceAll(':', ' ')))(
+    '%s: --help goes to stdout and ends with 0',
+    async (words) => {
+      const { code, stdout } = await home.run([...words.split(' '), '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toContain('EXAMPLES');
+    },
+  );
 });
 
 describe('the command line as a whole', () => {
@@ -83,7 +103,13 @@ describe('the command line as a whole', () => {
     expect((await home.run(['launch', '--events'])).code).toBe(2);
   });
 
-  it.each([['--timeout', 'soon'], ['--max-price', '-1'], ['--reliability', '2x'], ['--wait-for', 'godot'], ['--offer', 'abc']])('launch %s %s is wrong usage', async (flag, value) => {
+  it.each([
+    ['--timeout', 'soon'],
+    ['--max-price', '-1'],
+    ['--reliability', '2x'],
+    ['--wait-for', 'godot'],
+    ['--offer', 'abc'],
+  ])('launch %s %s is wrong usage', async (flag, value) => {
     expectCleanUsageError(await home.run(['launch', flag, value, '--json']));
   });
 });

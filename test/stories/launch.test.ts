@@ -18,7 +18,13 @@ describe('the first journey', () => {
   afterAll(() => home.remove());
 
   it('launch: shows the plan as data and rents nothing with --dry-run', async () => {
-    const { plan } = await home.json<{ plan: Record<string, unknown> }>(['launch', '--best', '--dry-run', '--env', 'HF_TOKEN=hf_secret123456']);
+    const { plan } = await home.json<{ plan: Record<string, unknown> }>([
+      'launch',
+      '--best',
+      '--dry-run',
+      '--env',
+      'HF_TOKEN=hf_secret123456',
+    ]);
     expect(plan).toMatchObject({ interruptible: false, disk_gb: 50, wait_for: 'forge', forge_args: '--port 17860' });
     expect(plan['environment_names']).toContain('HF_TOKEN');
     expect(JSON.stringify(plan)).not.toContain('hf_secret');
@@ -32,12 +38,31 @@ describe('the first journey', () => {
   });
 
   it('launch: rents, climbs the ladder, and ends when Forge answers', async () => {
-    const events = await home.run(['launch', '--best', '--yes', '--label', LABEL, '--forge-args', '--api --port 9999', '--json', '--events']);
+    const events = await home.run([
+      'launch',
+      '--best',
+      '--yes',
+      '--label',
+      LABEL,
+      '--forge-args',
+      '--api --port 9999',
+      '--json',
+      '--events',
+    ]);
     expect(events.code, events.stdout + events.stderr).toBe(0);
-    const lines = events.stdout.trim().split('\n').map((line) => JSON.parse(line));
+    const lines = events.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     const names = lines.map((line) => line.event);
     expect(names).toContain('rented');
-    expect(lines.filter((line) => line.event === 'ready').map((line) => line.rung)).toEqual(['api', 'ssh', 'boot', 'provisioning', 'forge']);
+    expect(lines.filter((line) => line.event === 'ready').map((line) => line.rung)).toEqual([
+      'api',
+      'ssh',
+      'boot',
+      'provisioning',
+      'forge',
+    ]);
     expect(names.at(-1)).toBe('result');
     const { result } = lines.at(-1);
     expect(result).toMatchObject({ label: LABEL, reached: 'forge', forge_http_status: 200 });
@@ -53,7 +78,13 @@ describe('the first journey', () => {
   });
 
   it('launch: refuses a label that is in use, before it rents', async () => {
-    const refused = await home.json<{ error: { code: string; exit: number } }>(['launch', '--best', '--yes', '--label', LABEL]);
+    const refused = await home.json<{ error: { code: string; exit: number } }>([
+      'launch',
+      '--best',
+      '--yes',
+      '--label',
+      LABEL,
+    ]);
     expect(refused.error).toMatchObject({ code: 'LABEL_IN_USE', exit: 9 });
   });
 
@@ -72,10 +103,13 @@ describe('the first journey', () => {
 
   it("Forge's API answers inside the machine, reached through its published port with the token", async () => {
     const { body } = await home.call('GET', '/api/v1/instances/');
-    const row = (body as { instances: { jupyter_token: string; ports: Record<string, { HostPort: string }[]> }[] }).instances[0];
+    const row = (body as { instances: { jupyter_token: string; ports: Record<string, { HostPort: string }[]> }[] })
+      .instances[0];
     const base = `http://127.0.0.1:${row?.ports['7860/tcp']?.[0]?.HostPort}`;
     expect((await fetch(base)).status).toBe(401);
-    const models = await fetch(`${base}/sdapi/v1/sd-models`, { headers: { authorization: `Bearer ${row?.jupyter_token}` } });
+    const models = await fetch(`${base}/sdapi/v1/sd-models`, {
+      headers: { authorization: `Bearer ${row?.jupyter_token}` },
+    });
     expect(models.status).toBe(200);
     expect(await models.json()).toMatchObject([{ model_name: 'v1-5-pruned-emaonly' }]);
   });
@@ -105,7 +139,11 @@ describe('the first journey', () => {
   it('destroy: asks, then reads back that it is gone; the ledger agrees', async () => {
     expect((await home.run(['destroy', 'plain'])).code).toBe(2);
     expect(await home.json(['destroy', 'plain', '--dry-run'])).toMatchObject({ dry_run: true });
-    const destroyed = await home.json<{ instances: { changed: boolean; state: null }[] }>(['destroy', 'plain', '--yes']);
+    const destroyed = await home.json<{ instances: { changed: boolean; state: null }[] }>([
+      'destroy',
+      'plain',
+      '--yes',
+    ]);
     expect(destroyed.instances).toMatchObject([{ changed: true, state: null }]);
     expect(await home.json(['ls'])).toEqual([]);
     const { body } = await home.call('GET', '/sandbox/ledger/');

@@ -43,7 +43,16 @@ describe('the sandbox, by plain fetch', () => {
   it('has hundreds of offers and the whole filter grammar', async () => {
     const all = await home.call('POST', '/api/v0/bundles/', { limit: 5000 });
     expect((all.body as { offers: Row[] }).offers.length).toBeGreaterThanOrEqual(400);
-    const query = { gpu_name: { in: ['RTX_4090', 'RTX 5090'] }, num_gpus: { eq: 1 }, reliability2: { gte: 0.95, lt: 1 }, geolocation: { notin: ['US'] }, verified: { eq: true }, order: [['dph_total', 'asc']], type: 'on-demand', allocated_storage: 100 };
+    const query = {
+      gpu_name: { in: ['RTX_4090', 'RTX 5090'] },
+      num_gpus: { eq: 1 },
+      reliability2: { gte: 0.95, lt: 1 },
+      geolocation: { notin: ['US'] },
+      verified: { eq: true },
+      order: [['dph_total', 'asc']],
+      type: 'on-demand',
+      allocated_storage: 100,
+    };
     const { offers } = (await home.call('POST', '/api/v0/bundles/', query)).body as { offers: Row[] };
     expect(offers.length).toBeGreaterThan(3);
     for (const found of offers) {
@@ -61,10 +70,23 @@ describe('the sandbox, by plain fetch', () => {
   });
 
   it('rents from a template, and the offer is gone', async () => {
-    const found = await home.call('GET', `/api/v0/template/?select_filters=${encodeURIComponent('{"name":{"eq":"Stable Diffusion WebUI Forge"},"recommended":{"eq":true}}')}`);
+    const found = await home.call(
+      'GET',
+      `/api/v0/template/?select_filters=${encodeURIComponent('{"name":{"eq":"Stable Diffusion WebUI Forge"},"recommended":{"eq":true}}')}`,
+    );
     const [template] = (found.body as { templates: { hash_id: string }[] }).templates;
-    const rented = await home.call('PUT', `/api/v0/asks/${offer.id}/`, { client_id: 'me', template_hash_id: template?.hash_id, disk: 20, label: 'by fetch', env: { 'MY VAR': 'x' } });
-    expect(rented.body).toMatchObject({ success: true, new_contract: expect.any(Number), instance_api_key: expect.any(String) });
+    const rented = await home.call('PUT', `/api/v0/asks/${offer.id}/`, {
+      client_id: 'me',
+      template_hash_id: template?.hash_id,
+      disk: 20,
+      label: 'by fetch',
+      env: { 'MY VAR': 'x' },
+    });
+    expect(rented.body).toMatchObject({
+      success: true,
+      new_contract: expect.any(Number),
+      instance_api_key: expect.any(String),
+    });
     id = (rented.body as { new_contract: number }).new_contract;
     const again = await home.call('PUT', `/api/v0/asks/${offer.id}/`, { client_id: 'me', image: 'x' });
     expect(again.status).toBe(404);
@@ -73,7 +95,9 @@ describe('the sandbox, by plain fetch', () => {
 
   it('limits calls with a plain-text 429', async () => {
     const { url, api_key: key } = home.sandboxFile();
-    const calls = await Promise.all([1, 2, 3].map(() => fetch(`${url}/api/v1/instances/`, { headers: { authorization: `Bearer ${key}` } })));
+    const calls = await Promise.all(
+      [1, 2, 3].map(() => fetch(`${url}/api/v1/instances/`, { headers: { authorization: `Bearer ${key}` } })),
+    );
     const refused = calls.find((answer) => answer.status === 429);
     expect(await refused?.text()).toBe('API requests too frequent: endpoint threshold=1');
   });
@@ -81,19 +105,29 @@ describe('the sandbox, by plain fetch', () => {
   it('goes through its states until it runs, with a port map', async () => {
     const running = await until(id, 'running');
     expect(running).toMatchObject({ label: 'by fetch', intended_status: 'running', is_bid: false, disk_space: 20 });
-    const { body } = await home.call('GET', `/api/v1/instances/?select_filters=${encodeURIComponent(JSON.stringify({ id: { eq: id } }))}`);
+    const { body } = await home.call(
+      'GET',
+      `/api/v1/instances/?select_filters=${encodeURIComponent(JSON.stringify({ id: { eq: id } }))}`,
+    );
     const [listed] = (body as { instances: { ports: Record<string, { HostPort: unknown }[]> }[] }).instances;
     expect(listed?.ports['22/tcp']?.[0]?.HostPort).toMatch(/^\d+$/u);
-    expect((await home.call('GET', `/api/v1/instances/?select_filters=${encodeURIComponent('{"dph_total":{"gt":0}}')}`)).status).toBe(400);
+    expect(
+      (await home.call('GET', `/api/v1/instances/?select_filters=${encodeURIComponent('{"dph_total":{"gt":0}}')}`))
+        .status,
+    ).toBe(400);
   });
 
   it('takes keys for the account and for the instance', async () => {
     expect((await home.call('POST', '/api/v0/ssh/', { ssh_key: KEY })).body).toMatchObject({ success: true });
-    expect((await home.call('POST', `/api/v0/instances/${id}/ssh/`, { ssh_key: KEY })).body).toMatchObject({ success: true });
+    expect((await home.call('POST', `/api/v0/instances/${id}/ssh/`, { ssh_key: KEY })).body).toMatchObject({
+      success: true,
+    });
     const { body } = await home.call('GET', `/api/v0/instances/${id}/ssh/`);
     const keys = JSON.parse((body as { ssh_keys: string }).ssh_keys) as { id: number; public_key: string }[];
     expect(keys.map((key) => key.public_key)).toContain(KEY);
-    expect((await home.call('DELETE', `/api/v0/instances/${id}/ssh/${keys[0]?.id}/`)).body).toMatchObject({ success: true });
+    expect((await home.call('DELETE', `/api/v0/instances/${id}/ssh/${keys[0]?.id}/`)).body).toMatchObject({
+      success: true,
+    });
     expect((await home.call('DELETE', `/api/v0/instances/${id}/ssh/1/`)).status).toBe(404);
   });
 
@@ -108,7 +142,9 @@ describe('the sandbox, by plain fetch', () => {
       if (answer.ok) text = await answer.text();
     }
     expect(text).toContain('65-supervisor-launch');
-    expect((await home.call('PUT', `/api/v0/instances/command/${id}/`, { command: 'cat /etc/passwd' })).status).toBe(400);
+    expect((await home.call('PUT', `/api/v0/instances/command/${id}/`, { command: 'cat /etc/passwd' })).status).toBe(
+      400,
+    );
   });
 
   it('stops, starts, and the credit goes down meanwhile', async () => {
@@ -136,9 +172,13 @@ describe('the sandbox, by plain fetch', () => {
     expect((await home.call('DELETE', `/api/v0/instances/${id}/`, {})).body).toMatchObject({ success: true });
     expect(await row(id)).toBeNull();
     expect((await home.call('DELETE', `/api/v0/instances/${id}/`, {})).status).toBe(404);
-    const { offers } = (await home.call('POST', '/api/v0/bundles/', { id: { eq: offer.id } })).body as { offers: Row[] };
+    const { offers } = (await home.call('POST', '/api/v0/bundles/', { id: { eq: offer.id } })).body as {
+      offers: Row[];
+    };
     expect(offers).toHaveLength(1);
-    const { results } = (await home.call('GET', '/api/v0/charges/?limit=10')).body as { results: { source: string; amount: number }[] };
+    const { results } = (await home.call('GET', '/api/v0/charges/?limit=10')).body as {
+      results: { source: string; amount: number }[];
+    };
     expect(results).toMatchObject([{ source: `instance-${id}` }]);
     expect(results[0]?.amount).toBeGreaterThan(0);
   });

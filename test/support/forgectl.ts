@@ -29,8 +29,18 @@ export class Home {
   }
 
   /** The real command as a child process, in a pipe, with nothing on stdin but `input`. */
-  run(words: string[], options: { input?: string; env?: NodeJS.ProcessEnv; onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void } = {}): Promise<Finished> {
-    const child = spawn(process.execPath, [RUN, ...words], { env: { ...this.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  run(
+    words: string[],
+    options: {
+      input?: string;
+      env?: NodeJS.ProcessEnv;
+      onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+    } = {},
+  ): Promise<Finished> {
+    const child = spawn(process.execPath, [RUN, ...words], {
+      env: { ...this.env, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -45,7 +55,10 @@ export class Home {
     return new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr })));
   }
 
-  async json<T = Record<string, never>>(words: string[], options: Parameters<Home['run']>[1] = {}): Promise<T & Record<string, unknown>> {
+  async json<T = Record<string, never>>(
+    words: string[],
+    options: Parameters<Home['run']>[1] = {},
+  ): Promise<T & Record<string, unknown>> {
     const { stdout, stderr } = await this.run([...words, '--json'], options);
     try {
       return JSON.parse(stdout) as T & Record<string, unknown>;

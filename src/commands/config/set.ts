@@ -14,7 +14,8 @@ export default class ConfigSet extends BaseCommand<typeof ConfigSet> {
     await settings.set(this.args.key, this.args.value);
     const { key, value, origin } = settings.entry(this.args.key);
     this.answer(`${key} is ${value}.`);
-    if (origin === 'environment') this.context.reporter.warn(`The environment sets ${key} too, and wins while it does.`);
+    if (origin === 'environment')
+      this.context.reporter.warn(`The environment sets ${key} too, and wins while it does.`);
     return { key, value, origin };
   }
 }

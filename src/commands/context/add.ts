@@ -5,7 +5,11 @@ export default class ContextAdd extends BaseCommand<typeof ContextAdd> {
   static override description = 'Add a context: another account, or another API endpoint.';
   static override args = { name: Args.string({ description: 'Name of the new context.', required: true }) };
   static override flags = {
-    'api-url': Flags.string({ description: 'Base URL of the API.', default: 'https://console.vast.ai', helpValue: 'URL' }),
+    'api-url': Flags.string({
+      description: 'Base URL of the API.',
+      default: 'https://console.vast.ai',
+      helpValue: 'URL',
+    }),
     'ssh-key': Flags.string({ description: 'Private key to log in with in this context.', helpValue: 'FILE' }),
   };
   static override examples = [{ description: 'A second account', command: '<%= config.bin %> context add work' }];

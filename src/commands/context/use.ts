@@ -4,7 +4,9 @@ import { BaseCommand } from '../../cli/base-command.js';
 export default class ContextUse extends BaseCommand<typeof ContextUse> {
   static override description = 'Make a context the current one.';
   static override args = { name: Args.string({ description: 'Name of the context.', required: true }) };
-  static override examples = [{ description: 'Play without an account', command: '<%= config.bin %> context use sandbox' }];
+  static override examples = [
+    { description: 'Play without an account', command: '<%= config.bin %> context use sandbox' },
+  ];
 
   async run(): Promise<Record<string, unknown>> {
     const { name } = this.args;

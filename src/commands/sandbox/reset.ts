@@ -30,7 +30,11 @@ export default class SandboxReset extends BaseCommand<typeof SandboxReset> {
   private async remove(directory: string, entries: string[]): Promise<void> {
     const { context, flags } = this;
     if (!entries.some((entry) => MARKS.includes(entry))) {
-      throw new ForgeError(`${directory} does not look like a sandbox's directory.`, { code: 'NOT_A_SANDBOX', exit: EXIT.conflict, hint: 'Check FORGECTL_SANDBOX_DIR.' });
+      throw new ForgeError(`${directory} does not look like a sandbox's directory.`, {
+        code: 'NOT_A_SANDBOX',
+        exit: EXIT.conflict,
+        hint: 'Check FORGECTL_SANDBOX_DIR.',
+      });
     }
     if (!flags.yes) {
       if (!context.terminal.canPrompt) throw context.prompts.needAnswer(['--yes'], 'A confirmation');

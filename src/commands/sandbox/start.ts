@@ -1,10 +1,11 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../cli/base-command.js';
-import { startSandboxProcess } from '../../cli/sandbox-process.js';
 import { positiveNumberFlag } from '../../cli/flags.js';
+import { startSandboxProcess } from '../../cli/sandbox-process.js';
 
 export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
-  static override description = 'Start the sandbox: a Vast.ai API on loopback, with machines that really run on this computer.';
+  static override description =
+    'Start the sandbox: a Vast.ai API on loopback, with machines that really run on this computer.';
   static override flags = {
     port: Flags.integer({ description: 'Port to listen on; any free one when left out.', min: 0, max: 65_535 }),
     'time-scale': positiveNumberFlag({
@@ -25,7 +26,9 @@ export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
     const options = { port: flags.port ?? null, timeScale: flags['time-scale'] ?? null, seed: flags.seed ?? null };
     if (!flags.foreground) {
       const { running, started } = await startSandboxProcess(context.paths.sandboxDir, options);
-      this.answer(`The sandbox ${started ? 'runs' : 'was running already'} at ${running.url} (process ${running.pid}).`);
+      this.answer(
+        `The sandbox ${started ? 'runs' : 'was running already'} at ${running.url} (process ${running.pid}).`,
+      );
       context.reporter.info('Use it with --sandbox, e.g. forgectl offers --sandbox');
       return { started, ...running };
     }

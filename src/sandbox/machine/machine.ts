@@ -7,8 +7,8 @@ import ssh2 from 'ssh2';
 import type { Machine, MachineAddresses, MachineSpec, OpenMachine } from './contract.js';
 import { type Image, imageBelow } from './image/build-image.js';
 import { ProcessGroups } from './process-groups.js';
-import type { SessionEnvironment } from './ssh-session.js';
 import { MachineSshServer } from './ssh-server.js';
+import type { SessionEnvironment } from './ssh-session.js';
 import { PublishedPorts } from './virtual-ports.js';
 
 const run = promisify(execFile);
@@ -37,7 +37,8 @@ class DirectoryMachine implements Machine {
     await mkdir(this.spec.directory, { recursive: true, mode: 0o700 });
     await rm(this.root, { recursive: true, force: true });
     await cp(image.root, this.root, { recursive: true, verbatimSymlinks: true, mode: 2 });
-    if (this.spec.runtype.includes('jupyter')) await writeFile(join(this.root, '.launch'), '#!/bin/bash\njupyter notebook\n');
+    if (this.spec.runtype.includes('jupyter'))
+      await writeFile(join(this.root, '.launch'), '#!/bin/bash\njupyter notebook\n');
     await this.makeHostKey();
   }
 
@@ -45,7 +46,11 @@ class DirectoryMachine implements Machine {
     const { python } = await this.image();
     await rm(join(this.root, 'run'), { recursive: true, force: true });
     await mkdir(join(this.root, 'run', 'ports'), { recursive: true });
-    const published = await this.ports.open(this.root, this.spec.ports.filter((port) => port !== 22), this.spec.jupyterToken);
+    const published = await this.ports.open(
+      this.root,
+      this.spec.ports.filter((port) => port !== 22),
+      this.spec.jupyterToken,
+    );
     const session: SessionEnvironment = {
       root: this.root,
       home: join(this.root, 'root'),
@@ -56,7 +61,11 @@ class DirectoryMachine implements Machine {
     const hostKey = await readFile(this.hostKeyFile(), 'utf8');
     // A refused proxy login with an instance key alone is what the platform does; account keys open only the proxy.
     const direct = new MachineSshServer({ hostKey, authorizedKeys: () => this.instanceKeys, session });
-    const proxy = new MachineSshServer({ hostKey, authorizedKeys: () => [...this.accountKeys, ...this.instanceKeys], session });
+    const proxy = new MachineSshServer({
+      hostKey,
+      authorizedKeys: () => [...this.accountKeys, ...this.instanceKeys],
+      session,
+    });
     this.servers = [direct, proxy];
     const [sshPort, proxyPort] = await Promise.all([direct.listen(), proxy.listen()]);
     this.boot(python, { ...published, 22: sshPort });
@@ -103,7 +112,9 @@ class DirectoryMachine implements Machine {
     const [program = '', ...words] = command.trim().split(/\s+/u);
     if (!['ls', 'du', 'rm'].includes(program) || words.some((word) => word.includes('..'))) return null;
     const real = words.map((word) => (word.startsWith('-') ? word : join(this.root, word)));
-    const { stdout } = await run(program, real, { cwd: this.root }).catch((error: { stdout?: string; stderr?: string }) => ({ stdout: `${error.stdout ?? ''}${error.stderr ?? ''}` }));
+    const { stdout } = await run(program, real, { cwd: this.root }).catch(
+      (error: { stdout?: string; stderr?: string }) => ({ stdout: `${error.stdout ?? ''}${error.stderr ?? ''}` }),
+    );
     return stdout.replaceAll(this.root, prefix);
   }
 
@@ -160,7 +171,9 @@ class DirectoryMachine implements Machine {
       JUPYTER_TOKEN: jupyterToken,
       OPEN_BUTTON_TOKEN: jupyterToken,
       GPU_COUNT: String(gpu.count),
-      ...Object.fromEntries(Object.entries(published).map(([inside, outside]) => [`VAST_TCP_PORT_${inside}`, String(outside)])),
+      ...Object.fromEntries(
+        Object.entries(published).map(([inside, outside]) => [`VAST_TCP_PORT_${inside}`, String(outside)]),
+      ),
     };
   }
 

@@ -11,7 +11,9 @@ export class ProcessGroups {
 
   /** SIGTERM, then SIGKILL after the grace. Resolves when none is left. */
   async endAll(graceMs: number): Promise<void> {
-    const ended = [...this.children].map((child) => new Promise<void>((resolve) => child.once('exit', () => resolve())));
+    const ended = [...this.children].map(
+      (child) => new Promise<void>((resolve) => child.once('exit', () => resolve())),
+    );
     for (const child of this.children) signalGroup(child, 'SIGTERM');
     const killer = setTimeout(() => {
       for (const child of this.children) signalGroup(child, 'SIGKILL');

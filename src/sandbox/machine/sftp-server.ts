@@ -9,13 +9,16 @@ const OPEN = { read: 1, write: 2, append: 4, create: 8, truncate: 16, exclusive:
 type Handle = { file: files.FileHandle } | { entries: FileEntry[] };
 
 /** Files of one machine. Paths are absolute from its root; `..` does not lead out, links inside may point anywhere. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one handler a message of the protocol
 export function serveFiles(sftp: SFTPWrapper, root: string): void {
   const handles = new Map<number, Handle>();
   let nextHandle = 0;
   const real = (path: string): string => {
     const absolute = path.startsWith('/') ? path : posix.join('/root', path);
     // A remote command may have printed a path that carries the root already.
-    return absolute === root || absolute.startsWith(`${root}/`) ? normalize(absolute) : join(root, posix.normalize(absolute));
+    return absolute === root || absolute.startsWith(`${root}/`)
+      ? normalize(absolute)
+      : join(root, posix.normalize(absolute));
   };
   const handleOf = (buffer: Buffer): Handle | undefined => handles.get(buffer.readUInt32BE(0));
   const keep = (handle: Handle): Buffer => {
@@ -33,7 +36,12 @@ export function serveFiles(sftp: SFTPWrapper, root: string): void {
     );
   };
   const fail = (id: number, error: NodeJS.ErrnoException): void => {
-    const code = error.code === 'ENOENT' ? STATUS.noSuchFile : error.code === 'EACCES' || error.code === 'EPERM' ? STATUS.permissionDenied : STATUS.failure;
+    const code =
+      error.code === 'ENOENT'
+        ? STATUS.noSuchFile
+        : error.code === 'EACCES' || error.code === 'EPERM'
+          ? STATUS.permissionDenied
+          : STATUS.failure;
     sftp.status(id, code, error.message);
   };
   const stat = (id: number, work: Promise<Stats>): void => {
@@ -54,7 +62,8 @@ export function serveFiles(sftp: SFTPWrapper, root: string): void {
     if (handle === undefined || !('file' in handle)) return sftp.status(id, STATUS.failure);
     const into = Buffer.alloc(Math.min(length, 256 * 1024));
     handle.file.read(into, 0, into.length, offset).then(
-      ({ bytesRead }) => (bytesRead === 0 ? sftp.status(id, STATUS.endOfFile) : sftp.data(id, into.subarray(0, bytesRead))),
+      ({ bytesRead }) =>
+        bytesRead === 0 ? sftp.status(id, STATUS.endOfFile) : sftp.data(id, into.subarray(0, bytesRead)),
       (error: NodeJS.ErrnoException) => fail(id, error),
     );
   });
@@ -94,7 +103,9 @@ export function serveFiles(sftp: SFTPWrapper, root: string): void {
     if (handle !== undefined && 'file' in handle) settle(id, setFileAttributes(handle.file, attrs));
     else sftp.status(id, STATUS.failure);
   });
-  sftp.on('MKDIR', (id, path, attrs) => settle(id, files.mkdir(real(path), attrs.mode === undefined ? 0o755 : attrs.mode & 0o7777)));
+  sftp.on('MKDIR', (id, path, attrs) =>
+    settle(id, files.mkdir(real(path), attrs.mode === undefined ? 0o755 : attrs.mode & 0o7777)),
+  );
   sftp.on('RMDIR', (id, path) => settle(id, files.rmdir(real(path))));
   sftp.on('REMOVE', (id, path) => settle(id, files.unlink(real(path))));
   sftp.on('RENAME', (id, from, to) => settle(id, renameIfFree(real(from), real(to))));
@@ -109,12 +120,15 @@ export function serveFiles(sftp: SFTPWrapper, root: string): void {
     const shown = posix.normalize(path.startsWith('/') ? path : posix.join('/root', path));
     sftp.name(id, [{ filename: shown, longname: shown, attrs: NO_ATTRIBUTES }]);
   });
-  sftp.on('EXTENDED' as never, ((id: number, name: string, data: Buffer) => {
-    if (name !== 'posix-rename@openssh.com') return sftp.status(id, STATUS.unsupported);
-    const length = data.readUInt32BE(0);
-    const from = data.subarray(4, 4 + length).toString();
-    settle(id, files.rename(real(from), real(data.subarray(8 + length).toString())));
-  }) as never);
+  sftp.on(
+    'EXTENDED' as never,
+    ((id: number, name: string, data: Buffer) => {
+      if (name !== 'posix-rename@openssh.com') return sftp.status(id, STATUS.unsupported);
+      const length = data.readUInt32BE(0);
+      const from = data.subarray(4, 4 + length).toString();
+      settle(id, files.rename(real(from), real(data.subarray(8 + length).toString())));
+    }) as never,
+  );
   sftp.on('close', () => {
     for (const handle of handles.values()) if ('file' in handle) handle.file.close().catch(() => {});
     handles.clear();
@@ -124,11 +138,23 @@ export function serveFiles(sftp: SFTPWrapper, root: string): void {
 const NO_ATTRIBUTES = { mode: 0, uid: 0, gid: 0, size: 0, atime: 0, mtime: 0 };
 
 function attributes(stats: Stats): Attributes {
-  return { mode: stats.mode, uid: 0, gid: 0, size: stats.size, atime: Math.floor(stats.atimeMs / 1000), mtime: Math.floor(stats.mtimeMs / 1000) };
+  return {
+    mode: stats.mode,
+    uid: 0,
+    gid: 0,
+    size: stats.size,
+    atime: Math.floor(stats.atimeMs / 1000),
+    mtime: Math.floor(stats.mtimeMs / 1000),
+  };
 }
 
 function openFlags(flags: number): number {
-  const access = flags & OPEN.read && flags & OPEN.write ? constants.O_RDWR : flags & OPEN.write ? constants.O_WRONLY : constants.O_RDONLY;
+  const access =
+    flags & OPEN.read && flags & OPEN.write
+      ? constants.O_RDWR
+      : flags & OPEN.write
+        ? constants.O_WRONLY
+        : constants.O_RDONLY;
   return (
     access |
     (flags & OPEN.append ? constants.O_APPEND : 0) |
@@ -143,7 +169,12 @@ async function listDirectory(path: string): Promise<FileEntry[]> {
   const entries: FileEntry[] = [];
   for (const filename of names) {
     const stats = await files.lstat(join(path, filename)).catch(() => null);
-    if (stats !== null) entries.push({ filename, longname: `${stats.isDirectory() ? 'd' : '-'}rw-r--r-- 1 root root ${stats.size} ${filename}`, attrs: attributes(stats) });
+    if (stats !== null)
+      entries.push({
+        filename,
+        longname: `${stats.isDirectory() ? 'd' : '-'}rw-r--r-- 1 root root ${stats.size} ${filename}`,
+        attrs: attributes(stats),
+      });
   }
   return entries;
 }

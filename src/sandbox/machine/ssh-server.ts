@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import ssh2, { type AuthContext, type Connection, type Server, type TcpipRequestInfo } from 'ssh2';
 import { type SessionEnvironment, serveSession } from './ssh-session.js';
 import { connectTo } from './virtual-ports.js';
@@ -52,7 +52,10 @@ function checkLogin(context: AuthContext, authorized: readonly string[]): void {
     .map((line) => utils.parseKey(line))
     .flatMap((parsed) => (parsed instanceof Error ? [] : Array.isArray(parsed) ? parsed : [parsed]))
     .find((candidate) => sameBytes(candidate.getPublicSSH(), context.key.data));
-  const proven = key !== undefined && (context.signature === undefined || key.verify(context.blob as Buffer, context.signature, (context as { hashAlgo?: string }).hashAlgo) === true);
+  const proven =
+    key !== undefined &&
+    (context.signature === undefined ||
+      key.verify(context.blob as Buffer, context.signature, (context as { hashAlgo?: string }).hashAlgo) === true);
   if (proven) context.accept();
   else context.reject(['publickey']);
 }

@@ -87,12 +87,20 @@ export function serveSession(session: Session, machine: SessionEnvironment): voi
   session.on('sftp', (accept) => serveFiles(accept(), machine.root));
 }
 
-function startChild(machine: SessionEnvironment, words: string[], terminal: PseudoTtyInfo | null, env: Record<string, string>): ChildProcess {
+function startChild(
+  machine: SessionEnvironment,
+  words: string[],
+  terminal: PseudoTtyInfo | null,
+  env: Record<string, string>,
+): ChildProcess {
   const options = { cwd: machine.home, env: { ...machine.env, ...env }, detached: true };
   const child =
     terminal === null
       ? spawn(words[0] as string, words.slice(1), { ...options, stdio: ['pipe', 'pipe', 'pipe'] })
-      : spawn(machine.python, ['-c', PTY_RUNNER, String(terminal.rows || 24), String(terminal.cols || 80), ...words], { ...options, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+      : spawn(machine.python, ['-c', PTY_RUNNER, String(terminal.rows || 24), String(terminal.cols || 80), ...words], {
+          ...options,
+          stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+        });
   machine.processes.add(child);
   return child;
 }

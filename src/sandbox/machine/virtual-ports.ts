@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Server
 import { join } from 'node:path';
 
 /** The real loopback port behind a machine's own port, or null when nothing listens on it (see python-environment.ts). */
-export async function realPort(root: string, port: number): Promise<number | null> {
+async function realPort(root: string, port: number): Promise<number | null> {
   try {
     const [real, pid] = (await readFile(join(root, 'run', 'ports', String(port)), 'utf8')).split(' ').map(Number);
     process.kill(pid as number, 0);
@@ -56,7 +56,7 @@ export class PublishedPorts {
   }
 }
 
-export function listen(server: Server): Promise<number> {
+function listen(server: Server): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
@@ -86,13 +86,24 @@ function proxyServer(root: string, port: number, token: string): Server {
     }
     const real = await realPort(root, port);
     if (real === null) {
-      response.writeHead(502, { 'x-portal-placeholder': 'true', 'content-type': 'text/html' }).end('<title>Starting</title>');
+      response
+        .writeHead(502, { 'x-portal-placeholder': 'true', 'content-type': 'text/html' })
+        .end('<title>Starting</title>');
       return;
     }
-    const inner = httpRequest({ host: '127.0.0.1', port: real, method: request.method, path: request.url, headers: { ...request.headers, host: `localhost:${port}` } }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
+    const inner = httpRequest(
+      {
+        host: '127.0.0.1',
+        port: real,
+        method: request.method,
+        path: request.url,
+        headers: { ...request.headers, host: `localhost:${port}` },
+      },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
     inner.on('error', () => response.destroy());
     request.pipe(inner);
   });

@@ -29,7 +29,15 @@ export class Contracts {
   private readonly machines = new Map<number, Machine>();
   /** One change of a machine at a time. */
   private readonly work = new Map<number, Promise<void>>();
-  private readonly deps: { world: World; market: Market; faults: FaultList; openMachine: OpenMachine; stateDir: string; sandboxUrl: () => string; log: (line: string) => void };
+  private readonly deps: {
+    world: World;
+    market: Market;
+    faults: FaultList;
+    openMachine: OpenMachine;
+    stateDir: string;
+    sandboxUrl: () => string;
+    log: (line: string) => void;
+  };
 
   constructor(deps: Contracts['deps']) {
     this.deps = deps;
@@ -88,7 +96,8 @@ export class Contracts {
       if (contract.phaseUntilMs !== null && now >= contract.phaseUntilMs) this.phaseEnded(contract, now);
       if (now > contract.endMs && contract.intended === 'running') this.stop(contract);
     }
-    if (world.state.user.creditUsd <= 0) for (const contract of world.living()) if (contract.intended === 'running') this.stop(contract);
+    if (world.state.user.creditUsd <= 0)
+      for (const contract of world.living()) if (contract.intended === 'running') this.stop(contract);
   }
 
   start(contract: Contract): void {
@@ -140,7 +149,8 @@ export class Contracts {
   /** After a restart of the sandbox: what ran, runs again. */
   async resume(): Promise<void> {
     for (const contract of this.deps.world.living()) {
-      if (['running', 'rebooting', 'recycling'].includes(contract.phase)) this.later(contract, async () => this.nowRunning(contract, await this.machine(contract).start()));
+      if (['running', 'rebooting', 'recycling'].includes(contract.phase))
+        this.later(contract, async () => this.nowRunning(contract, await this.machine(contract).start()));
     }
     await this.settled();
   }
@@ -159,8 +169,10 @@ export class Contracts {
     if (contract.phase === 'created') {
       const line = Number(this.deps.market.ask(contract.offerId)?.row['inet_down'] ?? 500);
       const pullMs = Math.min(90_000, Math.max(25_000, (PULL_MBIT / line) * 1000));
-      if (this.deps.faults.applies('stuck-loading', contract)) this.setPhase(contract, 'loading', null, 'Pulling fs layer');
-      else this.setPhase(contract, 'loading', pullMs, `${contract.image}: Pulling from ${contract.image.split(':')[0]}`);
+      if (this.deps.faults.applies('stuck-loading', contract))
+        this.setPhase(contract, 'loading', null, 'Pulling fs layer');
+      else
+        this.setPhase(contract, 'loading', pullMs, `${contract.image}: Pulling from ${contract.image.split(':')[0]}`);
       return;
     }
     contract.phaseUntilMs = null;
@@ -205,7 +217,12 @@ export class Contracts {
     return this.machine(contract).setAuthorizedKeys(own, account);
   }
 
-  private setPhase(contract: Contract, phase: Contract['phase'], lastsMs: number | null, statusMsg: string | null): void {
+  private setPhase(
+    contract: Contract,
+    phase: Contract['phase'],
+    lastsMs: number | null,
+    statusMsg: string | null,
+  ): void {
     const { world } = this.deps;
     bill(world, contract, world.now());
     contract.phase = phase;
@@ -218,7 +235,8 @@ export class Contracts {
     const before = this.work.get(contract.id) ?? Promise.resolve();
     const after = before.then(job).catch((error: Error) => {
       this.deps.log(`[${contract.id}] ${error.stack ?? error.message}`);
-      if (contract.destroyedMs === null) this.setPhase(contract, 'exited', null, `Error response from daemon: ${error.message}`);
+      if (contract.destroyedMs === null)
+        this.setPhase(contract, 'exited', null, `Error response from daemon: ${error.message}`);
     });
     this.work.set(contract.id, after);
   }
@@ -238,7 +256,12 @@ export class Contracts {
       env: { ...this.deps.world.state.secrets, ...variables },
       ports,
       onstart: contract.onstart,
-      gpu: { name: String(row?.['gpu_name']), count: Number(row?.num_gpus ?? 1), ramMb: Number(row?.['gpu_ram'] ?? 0), driver: String(row?.['driver_version']) },
+      gpu: {
+        name: String(row?.['gpu_name']),
+        count: Number(row?.num_gpus ?? 1),
+        ramMb: Number(row?.['gpu_ram'] ?? 0),
+        driver: String(row?.['driver_version']),
+      },
       diskGb: contract.diskGb,
       authorizedKeys: contract.keys.map((key) => key.publicKey),
       jupyterToken: contract.jupyterToken,
@@ -248,4 +271,3 @@ export class Contracts {
     };
   }
 }
-

@@ -53,19 +53,39 @@ export class FaultList {
 
   /** A fault of this name for this contract; uses up one of its count. */
   applies(name: FaultName, contract: Contract): Fault | null {
-    return this.take((fault) => fault.name === name && (fault.instance_id === undefined || fault.instance_id === contract.id));
+    return this.take(
+      (fault) => fault.name === name && (fault.instance_id === undefined || fault.instance_id === contract.id),
+    );
   }
 
   /** The first fault of the answers that fits the call. */
   ofCall(method: string, route: string): Fault | null {
-    const answers: FaultName[] = ['http-status', 'garbage', 'success-false', 'hang', 'close-before', 'close-after', 'offer-gone'];
-    return this.take((fault) => answers.includes(fault.name) && (fault.route === undefined ? !route.startsWith('/sandbox') : fault.route === `${method} ${route}`));
+    const answers: FaultName[] = [
+      'http-status',
+      'garbage',
+      'success-false',
+      'hang',
+      'close-before',
+      'close-after',
+      'offer-gone',
+    ];
+    return this.take(
+      (fault) =>
+        answers.includes(fault.name) &&
+        (fault.route === undefined ? !route.startsWith('/sandbox') : fault.route === `${method} ${route}`),
+    );
   }
 
   /** What a host reports instead of running. */
   fatalStatus(contract: Contract): { phase: Contract['phase'] | null; message: string | null } | null {
     const text = this.applies('fatal-status-msg', contract);
-    if (text !== null) return { phase: 'created', message: text.message ?? 'Error response from daemon: failed to create task: OCI runtime create failed: unsatisfied condition: cuda>=12.8' };
+    if (text !== null)
+      return {
+        phase: 'created',
+        message:
+          text.message ??
+          'Error response from daemon: failed to create task: OCI runtime create failed: unsatisfied condition: cuda>=12.8',
+      };
     if (this.applies('status-exited', contract) !== null) return { phase: 'exited', message: null };
     return this.applies('status-offline', contract) === null ? null : { phase: 'offline', message: null };
   }

@@ -14,27 +14,37 @@ const OPERATORS: Record<string, (held: unknown, wanted: unknown) => boolean> = {
 
 export type Filter = Record<string, Record<string, unknown>>;
 
-export function matches(row: Record<string, unknown>, filter: Filter, valueOf = (field: string): unknown => row[field]): boolean {
+export function matches(
+  row: Record<string, unknown>,
+  filter: Filter,
+  fieldOf = (field: string): unknown => row[field],
+): boolean {
   return Object.entries(filter).every(([field, conditions]) => {
-    if (typeof conditions !== 'object' || conditions === null || Array.isArray(conditions)) throw new BadRequest(`Invalid filter for '${field}'`);
+    if (typeof conditions !== 'object' || conditions === null || Array.isArray(conditions))
+      throw new BadRequest(`Invalid filter for '${field}'`);
     return Object.entries(conditions).every(([operator, wanted]) => {
       const test = Object.hasOwn(OPERATORS, operator) ? OPERATORS[operator] : undefined;
       if (test === undefined) throw new BadRequest(`Invalid operator '${operator}' for '${field}'`);
-      return test(valueOf(field), wanted);
+      return test(fieldOf(field), wanted);
     });
   });
 }
 
-export function sortRows<T extends Record<string, unknown>>(rows: T[], order: unknown, valueOf = (row: T, field: string): unknown => row[field]): T[] {
+export function sortRows<T extends Record<string, unknown>>(
+  rows: T[],
+  order: unknown,
+  fieldOf = (row: T, field: string): unknown => row[field],
+): T[] {
   if (!Array.isArray(order)) throw new BadRequest('Invalid order');
   const keys = order.map((entry) => {
     if (Array.isArray(entry)) return { field: String(entry[0]), down: entry[1] === 'desc' };
-    if (typeof entry === 'object' && entry !== null) return { field: String((entry as { col: unknown }).col), down: (entry as { dir: unknown }).dir === 'desc' };
+    if (typeof entry === 'object' && entry !== null)
+      return { field: String((entry as { col: unknown }).col), down: (entry as { dir: unknown }).dir === 'desc' };
     throw new BadRequest('Invalid order');
   });
   return [...rows].sort((one, other) => {
     for (const { field, down } of keys) {
-      const difference = rank(valueOf(one, field), valueOf(other, field));
+      const difference = rank(fieldOf(one, field), fieldOf(other, field));
       if (difference !== 0) return down ? -difference : difference;
     }
     return 0;
@@ -42,7 +52,8 @@ export function sortRows<T extends Record<string, unknown>>(rows: T[], order: un
 }
 
 function same(held: unknown, wanted: unknown): boolean {
-  if (typeof held === 'string' && typeof wanted === 'string') return held.replaceAll('_', ' ') === wanted.replaceAll('_', ' ');
+  if (typeof held === 'string' && typeof wanted === 'string')
+    return held.replaceAll('_', ' ') === wanted.replaceAll('_', ' ');
   if (held === undefined) return wanted === null;
   return held === wanted || (typeof held === 'boolean' && typeof wanted === 'number' && Number(held) === wanted);
 }

@@ -28,18 +28,29 @@ export function createApiServer(deps: Deps): Server {
   });
 }
 
-async function serve(deps: Deps, lastCalls: Map<string, number[]>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  deps: Deps,
+  lastCalls: Map<string, number[]>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://sandbox.invalid');
   const path = url.pathname.endsWith('/') ? url.pathname : `${url.pathname}/`;
   const method = request.method ?? 'GET';
   const found = match(deps.routes, method, path);
   const text = await readBody(request);
   if (found === null) {
-    send(response, deps.routes.some((route) => pattern(route).test(path)) ? refuse(405, 'method_not_allowed', 'Method Not Allowed') : refuse(404, 'not_found', 'Not Found'));
+    send(
+      response,
+      deps.routes.some((route) => pattern(route).test(path))
+        ? refuse(405, 'method_not_allowed', 'Method Not Allowed')
+        : refuse(404, 'not_found', 'Not Found'),
+    );
     return;
   }
   const { route, params } = found;
-  const denied = route.scope === 'open' ? null : checkKey(deps.world, route, params, request.headers.authorization, path);
+  const denied =
+    route.scope === 'open' ? null : checkKey(deps.world, route, params, request.headers.authorization, path);
   const limited = denied ?? checkRate(deps.world, lastCalls, route, request.headers.authorization ?? '');
   if (limited !== null) {
     send(response, limited);
@@ -60,11 +71,13 @@ async function answerOf(route: Route, raw: Omit<Call, 'body'> & { text: string }
   } catch {
     return refuse(400, 'invalid_request', 'Invalid JSON');
   }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return refuse(400, 'invalid_request', 'The body must be an object');
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    return refuse(400, 'invalid_request', 'The body must be an object');
   try {
     return await route.handle({ ...raw, body: body as Record<string, unknown> });
   } catch (error) {
-    if (error instanceof BadRequest || error instanceof SyntaxError) return refuse(400, 'invalid_request', error.message);
+    if (error instanceof BadRequest || error instanceof SyntaxError)
+      return refuse(400, 'invalid_request', error.message);
     throw error;
   }
 }
@@ -73,7 +86,12 @@ async function answerOf(route: Route, raw: Omit<Call, 'body'> & { text: string }
 function breaksBefore(fault: Fault, response: ServerResponse): boolean {
   switch (fault.name) {
     case 'http-status':
-      send(response, fault.status === 429 ? { status: 429, body: 'API requests too frequent: endpoint threshold=4.5', text: true } : refuse(fault.status ?? 500, 'internal', fault.message ?? 'A fault that was switched on'));
+      send(
+        response,
+        fault.status === 429
+          ? { status: 429, body: 'API requests too frequent: endpoint threshold=4.5', text: true }
+          : refuse(fault.status ?? 500, 'internal', fault.message ?? 'A fault that was switched on'),
+      );
       return true;
     case 'garbage':
       send(response, { status: 200, body: '<html>504 Gateway Time-out</html>', text: true });
@@ -82,7 +100,14 @@ function breaksBefore(fault: Fault, response: ServerResponse): boolean {
       send(response, { status: 200, body: { success: false, error: 'internal', msg: 'A fault that was switched on' } });
       return true;
     case 'offer-gone':
-      send(response, refuse(fault.status ?? 404, 'invalid_args', 'error 404/3603: no_such_ask Instance type by id is not available.'));
+      send(
+        response,
+        refuse(
+          fault.status ?? 404,
+          'invalid_args',
+          'error 404/3603: no_such_ask Instance type by id is not available.',
+        ),
+      );
       return true;
     case 'close-before':
       response.destroy();
@@ -94,7 +119,13 @@ function breaksBefore(fault: Fault, response: ServerResponse): boolean {
   }
 }
 
-function checkKey(world: World, route: Route, params: Record<string, string>, header: string | undefined, path: string): Answer | null {
+function checkKey(
+  world: World,
+  route: Route,
+  params: Record<string, string>,
+  header: string | undefined,
+  path: string,
+): Answer | null {
   if (header === undefined) return refuse(403, 'auth_error', 'This action requires login.');
   const key = header.replace(/^Bearer\s+/u, '');
   const { apiKey, apiKeys } = world.state;
@@ -106,7 +137,9 @@ function checkKey(world: World, route: Route, params: Record<string, string>, he
   }
   const instance = world.living().find((contract) => contract.apiKey === key);
   if (instance !== undefined) {
-    return route.instanceKey && params['id'] === String(instance.id) ? null : refuse(403, 'not_authorized', 'Restricted key');
+    return route.instanceKey && params['id'] === String(instance.id)
+      ? null
+      : refuse(403, 'not_authorized', 'Restricted key');
   }
   return refuse(BAD_KEY_IS_404.test(path) ? 404 : 401, 'auth_error', 'Invalid user key');
 }
@@ -117,10 +150,16 @@ function checkRate(world: World, lastCalls: Map<string, number[]>, route: Route,
   const now = world.now();
   const calls = lastCalls.get(name) ?? [];
   const last = calls.at(-1);
-  const tooSoon = route.threshold !== undefined && last !== undefined && now - last < route.threshold * 1000 * TOLERANCE;
+  const tooSoon =
+    route.threshold !== undefined && last !== undefined && now - last < route.threshold * 1000 * TOLERANCE;
   const recent = calls.filter((at) => now - at < 60_000);
   const tooMany = route.perMinute !== undefined && recent.length >= route.perMinute;
-  if (tooSoon || tooMany) return { status: 429, body: `API requests too frequent${route.threshold === undefined ? '' : `: endpoint threshold=${route.threshold}`}`, text: true };
+  if (tooSoon || tooMany)
+    return {
+      status: 429,
+      body: `API requests too frequent${route.threshold === undefined ? '' : `: endpoint threshold=${route.threshold}`}`,
+      text: true,
+    };
   lastCalls.set(name, [...recent, now].slice(-(route.perMinute ?? 1)));
   return null;
 }
@@ -135,7 +174,11 @@ function pattern(route: Route): RegExp {
   return made;
 }
 
-function match(routes: readonly Route[], method: string, path: string): { route: Route; params: Record<string, string> } | null {
+function match(
+  routes: readonly Route[],
+  method: string,
+  path: string,
+): { route: Route; params: Record<string, string> } | null {
   for (const route of routes) {
     const found = route.method === method ? pattern(route).exec(path) : null;
     if (found !== null) {

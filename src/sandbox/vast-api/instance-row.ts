@@ -4,7 +4,11 @@ import type { FaultList } from './faults.js';
 import type { Market } from './market.js';
 
 /** A contract as the API shows it (published spec: show instances), with its nulls, strings and stray line ends. */
-export function instanceRow(contract: Contract, deps: { world: World; market: Market; faults: FaultList }): Record<string, unknown> {
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one line a field of the documented answer
+export function instanceRow(
+  contract: Contract,
+  deps: { world: World; market: Market; faults: FaultList },
+): Record<string, unknown> {
   const offer = deps.market.ask(contract.offerId)?.row ?? ({} as Record<string, unknown>);
   const running = contract.phase === 'running';
   const addresses = running ? contract.addresses : null;
@@ -32,7 +36,8 @@ export function instanceRow(contract: Contract, deps: { world: World; market: Ma
     jupyter_token: contract.jupyterToken,
     ssh_idx: '1',
     ssh_host: contract.addresses?.host ?? null,
-    ssh_port: contract.addresses === null ? null : jupyter ? contract.addresses.proxyPort - 1 : contract.addresses.proxyPort,
+    ssh_port:
+      contract.addresses === null ? null : jupyter ? contract.addresses.proxyPort - 1 : contract.addresses.proxyPort,
     machine_dir_ssh_port: null,
     public_ipaddr: `${contract.addresses?.host ?? '127.0.0.1'}\n`,
     local_ipaddrs: '127.0.0.1 \n',

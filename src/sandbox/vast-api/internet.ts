@@ -22,7 +22,8 @@ echo "Provisioning complete"
 `;
 
 const FILES: Record<string, string> = {
-  'https://raw.githubusercontent.com/vast-ai/base-image/refs/heads/main/derivatives/pytorch/derivatives/sd-forge/provisioning_scripts/default.sh': DEFAULT_PROVISIONING,
+  'https://raw.githubusercontent.com/vast-ai/base-image/refs/heads/main/derivatives/pytorch/derivatives/sd-forge/provisioning_scripts/default.sh':
+    DEFAULT_PROVISIONING,
 };
 
 /** The text behind an address, or null for 404. */

@@ -1,9 +1,3 @@
-/** What a template and a request say together, and what it means to the machine. */
-export interface LaunchFields {
-  env: Record<string, string>;
-  ports: number[];
-}
-
 /** The create call takes an object by the guide and a docker-flag string by the spec; both are read (vast-api 4.1). */
 export function readEnv(value: unknown): Record<string, string> {
   if (typeof value === 'string') return readFlags(value);
@@ -12,7 +6,10 @@ export function readEnv(value: unknown): Record<string, string> {
 }
 
 function readFlags(text: string): Record<string, string> {
-  const words = text.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/gu)?.map((word) => word.replace(/"([^"]*)"|'([^']*)'/gu, (_, double, single) => double ?? single ?? '')) ?? [];
+  const words =
+    text
+      .match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/gu)
+      ?.map((word) => word.replace(/"([^"]*)"|'([^']*)'/gu, (_, double, single) => double ?? single ?? '')) ?? [];
   const env: Record<string, string> = {};
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] ?? '';

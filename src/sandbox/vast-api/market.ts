@@ -38,7 +38,7 @@ export class Market {
     const rows = this.catalog
       .filter((ask) => this.isFree(ask))
       .map((ask) => priced(ask, storage, type === 'bid' || type === 'interruptible'))
-      .filter((row) => matches(row, filter, valueOf(row)));
+      .filter((row) => matches(row, filter, fieldOf(row)));
     return sortRows(rows, query['order'] ?? [['score', 'desc']]).slice(0, limit);
   }
 
@@ -52,7 +52,7 @@ export class Market {
 }
 
 /** A geolocation filter names country codes, the row holds "City, CC". */
-function valueOf(row: Record<string, unknown>): (field: string) => unknown {
+function fieldOf(row: Record<string, unknown>): (field: string) => unknown {
   return (field) => (field === 'geolocation' ? row['country_code'] : row[field]);
 }
 
@@ -60,7 +60,13 @@ function priced({ row }: Ask, storageGb: number, bid: boolean): Record<string, u
   const gpu = bid ? row.min_bid : row.dph_base;
   const disk = (row.storage_cost * storageGb) / HOURS_PER_MONTH;
   const total = gpu + disk;
-  const search = { gpuCostPerHour: gpu, diskHour: disk, totalHour: total, discountTotalHour: 0, discountedTotalPerHour: total };
+  const search = {
+    gpuCostPerHour: gpu,
+    diskHour: disk,
+    totalHour: total,
+    discountTotalHour: 0,
+    discountedTotalPerHour: total,
+  };
   return {
     ...row,
     is_bid: bid,

@@ -2,7 +2,15 @@ import { seededRandom } from './random.js';
 
 /** An offer as the API shows it, and which GPUs of its machine it stands for. */
 export interface Ask {
-  row: Record<string, unknown> & { id: number; machine_id: number; num_gpus: number; dph_base: number; storage_cost: number; min_bid: number; disk_space: number };
+  row: Record<string, unknown> & {
+    id: number;
+    machine_id: number;
+    num_gpus: number;
+    dph_base: number;
+    storage_cost: number;
+    min_bid: number;
+    disk_space: number;
+  };
   gpuFrom: number;
   gpuTo: number;
 }
@@ -20,27 +28,184 @@ interface Model {
 }
 
 const MODELS: Model[] = [
-  { name: 'RTX 3060', ramMb: 12288, price: 0.065, dlperf: 23, tflops: 12.7, computeCap: 860, weight: 7, datacenter: false },
-  { name: 'RTX 3070', ramMb: 8192, price: 0.075, dlperf: 28, tflops: 20.3, computeCap: 860, weight: 4, datacenter: false },
-  { name: 'RTX 3080', ramMb: 10240, price: 0.11, dlperf: 41, tflops: 29.8, computeCap: 860, weight: 6, datacenter: false },
-  { name: 'RTX 3090', ramMb: 24576, price: 0.19, dlperf: 49, tflops: 35.6, computeCap: 860, weight: 14, datacenter: false },
-  { name: 'RTX 4060 Ti', ramMb: 16380, price: 0.1, dlperf: 33, tflops: 22.1, computeCap: 890, weight: 6, datacenter: false },
-  { name: 'RTX 4070 Ti', ramMb: 12282, price: 0.14, dlperf: 53, tflops: 40.1, computeCap: 890, weight: 4, datacenter: false },
-  { name: 'RTX 4080', ramMb: 16376, price: 0.22, dlperf: 66, tflops: 48.7, computeCap: 890, weight: 6, datacenter: false },
-  { name: 'RTX 4090', ramMb: 24564, price: 0.36, dlperf: 98, tflops: 82.6, computeCap: 890, weight: 26, datacenter: false },
-  { name: 'RTX 5080', ramMb: 16303, price: 0.28, dlperf: 82, tflops: 56.3, computeCap: 1200, weight: 5, datacenter: false },
-  { name: 'RTX 5090', ramMb: 32607, price: 0.52, dlperf: 141, tflops: 104.8, computeCap: 1200, weight: 12, datacenter: false },
-  { name: 'RTX A5000', ramMb: 24564, price: 0.21, dlperf: 40, tflops: 27.8, computeCap: 860, weight: 4, datacenter: true },
-  { name: 'RTX A6000', ramMb: 49140, price: 0.42, dlperf: 55, tflops: 38.7, computeCap: 860, weight: 5, datacenter: true },
+  {
+    name: 'RTX 3060',
+    ramMb: 12288,
+    price: 0.065,
+    dlperf: 23,
+    tflops: 12.7,
+    computeCap: 860,
+    weight: 7,
+    datacenter: false,
+  },
+  {
+    name: 'RTX 3070',
+    ramMb: 8192,
+    price: 0.075,
+    dlperf: 28,
+    tflops: 20.3,
+    computeCap: 860,
+    weight: 4,
+    datacenter: false,
+  },
+  {
+    name: 'RTX 3080',
+    ramMb: 10240,
+    price: 0.11,
+    dlperf: 41,
+    tflops: 29.8,
+    computeCap: 860,
+    weight: 6,
+    datacenter: false,
+  },
+  {
+    name: 'RTX 3090',
+    ramMb: 24576,
+    price: 0.19,
+    dlperf: 49,
+    tflops: 35.6,
+    computeCap: 860,
+    weight: 14,
+    datacenter: false,
+  },
+  {
+    name: 'RTX 4060 Ti',
+    ramMb: 16380,
+    price: 0.1,
+    dlperf: 33,
+    tflops: 22.1,
+    computeCap: 890,
+    weight: 6,
+    datacenter: false,
+  },
+  {
+    name: 'RTX 4070 Ti',
+    ramMb: 12282,
+    price: 0.14,
+    dlperf: 53,
+    tflops: 40.1,
+    computeCap: 890,
+    weight: 4,
+    datacenter: false,
+  },
+  {
+    name: 'RTX 4080',
+    ramMb: 16376,
+    price: 0.22,
+    dlperf: 66,
+    tflops: 48.7,
+    computeCap: 890,
+    weight: 6,
+    datacenter: false,
+  },
+  {
+    name: 'RTX 4090',
+    ramMb: 24564,
+    price: 0.36,
+    dlperf: 98,
+    tflops: 82.6,
+    computeCap: 890,
+    weight: 26,
+    datacenter: false,
+  },
+  {
+    name: 'RTX 5080',
+    ramMb: 16303,
+    price: 0.28,
+    dlperf: 82,
+    tflops: 56.3,
+    computeCap: 1200,
+    weight: 5,
+    datacenter: false,
+  },
+  {
+    name: 'RTX 5090',
+    ramMb: 32607,
+    price: 0.52,
+    dlperf: 141,
+    tflops: 104.8,
+    computeCap: 1200,
+    weight: 12,
+    datacenter: false,
+  },
+  {
+    name: 'RTX A5000',
+    ramMb: 24564,
+    price: 0.21,
+    dlperf: 40,
+    tflops: 27.8,
+    computeCap: 860,
+    weight: 4,
+    datacenter: true,
+  },
+  {
+    name: 'RTX A6000',
+    ramMb: 49140,
+    price: 0.42,
+    dlperf: 55,
+    tflops: 38.7,
+    computeCap: 860,
+    weight: 5,
+    datacenter: true,
+  },
   { name: 'L40S', ramMb: 46068, price: 0.62, dlperf: 92, tflops: 91.6, computeCap: 890, weight: 4, datacenter: true },
-  { name: 'A100 SXM4', ramMb: 81920, price: 0.92, dlperf: 96, tflops: 77.9, computeCap: 800, weight: 5, datacenter: true },
-  { name: 'H100 SXM', ramMb: 81559, price: 1.85, dlperf: 215, tflops: 133.8, computeCap: 900, weight: 5, datacenter: true },
+  {
+    name: 'A100 SXM4',
+    ramMb: 81920,
+    price: 0.92,
+    dlperf: 96,
+    tflops: 77.9,
+    computeCap: 800,
+    weight: 5,
+    datacenter: true,
+  },
+  {
+    name: 'H100 SXM',
+    ramMb: 81559,
+    price: 1.85,
+    dlperf: 215,
+    tflops: 133.8,
+    computeCap: 900,
+    weight: 5,
+    datacenter: true,
+  },
   { name: 'H200', ramMb: 143771, price: 2.6, dlperf: 238, tflops: 133.8, computeCap: 900, weight: 2, datacenter: true },
 ];
 
-const PLACES = ['California, US', 'Texas, US', 'Quebec, CA', 'Washington, US', 'Germany, DE', 'Netherlands, NL', 'Sweden, SE', 'Poland, PL', 'Czechia, CZ', 'Spain, ES', 'France, FR', 'United Kingdom, GB', 'Bulgaria, BG', 'Norway, NO', 'Japan, JP', 'South Korea, KR', 'Taiwan, TW', 'Vietnam, VN', 'India, IN', 'Australia, AU', 'Brazil, BR', 'Ukraine, UA', 'Hungary, HU', 'Utah, US'];
+const PLACES = [
+  'California, US',
+  'Texas, US',
+  'Quebec, CA',
+  'Washington, US',
+  'Germany, DE',
+  'Netherlands, NL',
+  'Sweden, SE',
+  'Poland, PL',
+  'Czechia, CZ',
+  'Spain, ES',
+  'France, FR',
+  'United Kingdom, GB',
+  'Bulgaria, BG',
+  'Norway, NO',
+  'Japan, JP',
+  'South Korea, KR',
+  'Taiwan, TW',
+  'Vietnam, VN',
+  'India, IN',
+  'Australia, AU',
+  'Brazil, BR',
+  'Ukraine, UA',
+  'Hungary, HU',
+  'Utah, US',
+];
 /** Driver, the CUDA it is good for, and how common it is. Some are too old for the image. */
-const DRIVERS: [string, number, number][] = [['580.95.05', 13.0, 5], ['570.172.08', 12.8, 8], ['565.57.01', 12.7, 2], ['550.144.03', 12.4, 4], ['535.183.01', 12.2, 2]];
+const DRIVERS: [string, number, number][] = [
+  ['580.95.05', 13.0, 5],
+  ['570.172.08', 12.8, 8],
+  ['565.57.01', 12.7, 2],
+  ['550.144.03', 12.4, 4],
+  ['535.183.01', 12.2, 2],
+];
 
 const MACHINES = 190;
 
@@ -95,7 +260,16 @@ function machineFields(index: number, model: Model, gpus: number, random: () => 
   };
 }
 
-function askOf(machine: MachineFields, index: number, slice: number, from: number, to: number, model: Model, gpus: number): Ask {
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one line a field of the documented answer
+function askOf(
+  machine: MachineFields,
+  index: number,
+  slice: number,
+  from: number,
+  to: number,
+  model: Model,
+  gpus: number,
+): Ask {
   const count = to - from;
   const share = count / gpus;
   const base = round(machine.perGpuUsd * count, 6);
@@ -144,7 +318,7 @@ function askOf(machine: MachineFields, index: number, slice: number, from: numbe
     reliability2: machine.reliability,
     cuda_max_good: machine.cuda,
     driver_version: machine.driver,
-    driver_vers: Number(machine.driver.split('.').reduce((sum, part, at) => sum + Number(part) * [1_000_000, 1000, 1][at]!, 0)),
+    driver_vers: driverNumber(machine.driver),
     direct_port_count: Math.floor(machine.ports * share),
     static_ip: machine.staticIp,
     public_ipaddr: '127.0.0.1\n',
@@ -191,4 +365,10 @@ function weighted<T>(list: readonly T[], weight: (item: T) => number, random: ()
     if (left <= 0) return item;
   }
   return list.at(-1) as T;
+}
+
+/** "535.86.05" as the integer 535086005, which searches compare. */
+function driverNumber(version: string): number {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
+  return major * 1_000_000 + minor * 1000 + patch;
 }

@@ -5,12 +5,27 @@ import { bill, chargeRow } from './billing.js';
 import { type Filter, matches, sortRows } from './filter.js';
 import { withHash } from './templates.js';
 
-const CATEGORIES = ['misc', 'user_read', 'user_write', 'instance_read', 'instance_write', 'billing_read', 'billing_write'];
+const CATEGORIES = [
+  'misc',
+  'user_read',
+  'user_write',
+  'instance_read',
+  'instance_write',
+  'billing_read',
+  'billing_write',
+];
 /** The account's own key. */
 const MAIN_KEY_ID = 1;
 
 export function accountRoutes(world: World): Route[] {
-  return [...userRoutes(world), ...sshKeyRoutes(world), ...templateRoutes(world), ...secretRoutes(world), ...apiKeyRoutes(world), ...billingRoutes(world)];
+  return [
+    ...userRoutes(world),
+    ...sshKeyRoutes(world),
+    ...templateRoutes(world),
+    ...secretRoutes(world),
+    ...apiKeyRoutes(world),
+    ...billingRoutes(world),
+  ];
 }
 
 function userRoutes({ state }: World): Route[] {
@@ -39,14 +54,28 @@ function userRoutes({ state }: World): Route[] {
           tfa_status: 'disabled',
         }),
     },
-    { method: 'GET', path: '/api/v0/users/cloud_integrations/', scope: 'user_read', threshold: 2.9, handle: () => ok([]) },
+    {
+      method: 'GET',
+      path: '/api/v0/users/cloud_integrations/',
+      scope: 'user_read',
+      threshold: 2.9,
+      handle: () => ok([]),
+    },
   ];
 }
 
 function sshKeyRoutes(world: World): Route[] {
   const { state } = world;
-  const row = (key: (typeof state.sshKeys)[number]) => ({ id: key.id, user_id: state.user.id, key: key.publicKey, public_key: key.publicKey, created_at: new Date(key.createdMs).toISOString(), deleted_at: null });
-  const valid = (value: unknown): value is string => typeof value === 'string' && /^(ssh|ecdsa|sk-)\S* \S+/u.test(value.trim());
+  const row = (key: (typeof state.sshKeys)[number]) => ({
+    id: key.id,
+    user_id: state.user.id,
+    key: key.publicKey,
+    public_key: key.publicKey,
+    created_at: new Date(key.createdMs).toISOString(),
+    deleted_at: null,
+  });
+  const valid = (value: unknown): value is string =>
+    typeof value === 'string' && /^(ssh|ecdsa|sk-)\S* \S+/u.test(value.trim());
   const path = '/api/v0/ssh/{id}/';
   return [
     { method: 'GET', path: '/api/v0/ssh/', scope: 'user_read', handle: () => ok(state.sshKeys.map(row)) },
@@ -124,10 +153,13 @@ function templateRoutes(world: World): Route[] {
       path,
       scope: 'user_write',
       handle: ({ body }) => {
-        if (typeof body['image'] !== 'string' || typeof body['name'] !== 'string') return refuse(400, 'invalid_args', "'name' and 'image' are required");
+        if (typeof body['image'] !== 'string' || typeof body['name'] !== 'string')
+          return refuse(400, 'invalid_args', "'name' and 'image' are required");
         const draft = withHash({ ...body, creator_id: state.user.id, recommended: false });
         const known = state.templates.find((template) => template['hash_id'] === draft['hash_id']);
-        return known === undefined ? store({ ...draft, id: world.newId() }) : ok({ success: true, msg: 'Template exists', template: known });
+        return known === undefined
+          ? store({ ...draft, id: world.newId() })
+          : ok({ success: true, msg: 'Template exists', template: known });
       },
     },
     {
@@ -135,7 +167,9 @@ function templateRoutes(world: World): Route[] {
       path,
       scope: 'user_write',
       handle: ({ body }) => {
-        const known = state.templates.find((template) => template['hash_id'] === body['hash_id'] && template['creator_id'] === state.user.id);
+        const known = state.templates.find(
+          (template) => template['hash_id'] === body['hash_id'] && template['creator_id'] === state.user.id,
+        );
         return known === undefined ? refuse(404, 'invalid_args', 'Template not found') : store({ ...known, ...body });
       },
     },
@@ -144,7 +178,11 @@ function templateRoutes(world: World): Route[] {
       path,
       scope: 'user_write',
       handle: ({ body }) => {
-        const at = state.templates.findIndex((template) => template['creator_id'] === state.user.id && (template['id'] === body['template_id'] || template['hash_id'] === body['hash_id']));
+        const at = state.templates.findIndex(
+          (template) =>
+            template['creator_id'] === state.user.id &&
+            (template['id'] === body['template_id'] || template['hash_id'] === body['hash_id']),
+        );
         if (at === -1) return refuse(404, 'invalid_args', 'Template not found');
         state.templates.splice(at, 1);
         world.save();
@@ -161,15 +199,25 @@ function secretRoutes(world: World): Route[] {
     const key = String(body['key'] ?? '').toUpperCase();
     if (key === '') return refuse(400, 'invalid_args', "'key' is required");
     if (method === 'POST' && Object.hasOwn(secrets, key)) return refuse(400, 'invalid_args', 'The secret exists');
-    if (method !== 'POST' && !Object.hasOwn(secrets, key)) return refuse(404, 'invalid_args', 'There is no such secret');
+    if (method !== 'POST' && !Object.hasOwn(secrets, key))
+      return refuse(404, 'invalid_args', 'There is no such secret');
     if (method === 'DELETE') delete secrets[key];
     else secrets[key] = String(body['value'] ?? '');
     world.save();
     return ok({ success: true });
   };
   return [
-    { method: 'GET', path, scope: 'user_read', threshold: 5, handle: () => ok({ success: true, secrets: Object.fromEntries(Object.keys(secrets).map((key) => [key, '*****'])) }) },
-    ...(['POST', 'PUT', 'DELETE'] as const).map((method): Route => ({ method, path, scope: 'user_write', threshold: 3, handle: write })),
+    {
+      method: 'GET',
+      path,
+      scope: 'user_read',
+      threshold: 5,
+      handle: () =>
+        ok({ success: true, secrets: Object.fromEntries(Object.keys(secrets).map((key) => [key, '*****'])) }),
+    },
+    ...(['POST', 'PUT', 'DELETE'] as const).map(
+      (method): Route => ({ method, path, scope: 'user_write', threshold: 3, handle: write }),
+    ),
   ];
 }
 
@@ -183,7 +231,12 @@ function apiKeyRoutes(world: World): Route[] {
       threshold: 1,
       handle: () => {
         const all = { api: Object.fromEntries(CATEGORIES.map((category) => [category, {}])) };
-        return ok({ apikeys: [{ id: MAIN_KEY_ID, name: 'main', permissions: all }, ...state.apiKeys.map(({ key: _key, ...rest }) => rest)] });
+        return ok({
+          apikeys: [
+            { id: MAIN_KEY_ID, name: 'main', permissions: all },
+            ...state.apiKeys.map(({ key: _key, ...rest }) => rest),
+          ],
+        });
       },
     },
     {
@@ -194,7 +247,12 @@ function apiKeyRoutes(world: World): Route[] {
       handle: ({ body }) => {
         const permissions = body['permissions'] as { api?: Record<string, unknown> } | undefined;
         if (permissions?.api === undefined) return refuse(400, 'invalid_args', "'permissions' is required");
-        const made = { id: world.newId(), name: String(body['name'] ?? ''), key: randomBytes(32).toString('hex'), permissions: { api: permissions.api } };
+        const made = {
+          id: world.newId(),
+          name: String(body['name'] ?? ''),
+          key: randomBytes(32).toString('hex'),
+          permissions: { api: permissions.api },
+        };
         state.apiKeys.push(made);
         world.save();
         return ok({ success: true, ...made });
@@ -227,15 +285,28 @@ function billingRoutes(world: World): Route[] {
       scope: 'billing_read',
       threshold: 1,
       handle: ({ query }) => {
-        const { day, type } = (jsonQuery(query, 'select_filters') ?? {}) as { day?: Record<string, number>; type?: Record<string, unknown> };
+        const { day, type } = (jsonQuery(query, 'select_filters') ?? {}) as {
+          day?: Record<string, number>;
+          type?: Record<string, unknown>;
+        };
         const found = rows()
-          .filter((row) => Number(row['end']) >= (day?.['gte'] ?? 0) && Number(row['start']) <= (day?.['lte'] ?? Number.POSITIVE_INFINITY))
+          .filter(
+            (row) =>
+              Number(row['end']) >= (day?.['gte'] ?? 0) &&
+              Number(row['start']) <= (day?.['lte'] ?? Number.POSITIVE_INFINITY),
+          )
           .filter((row) => type === undefined || matches(row, { type }));
         if (query.get('latest_first') === 'true') found.reverse();
         const from = Number(query.get('after_token') ?? 0) || 0;
         const limit = Math.min(500, Math.max(1, numberQuery(query, 'limit', 100)));
         const page = found.slice(from, from + limit);
-        return ok({ success: true, count: page.length, total: found.length, next_token: from + limit < found.length ? String(from + limit) : null, results: page });
+        return ok({
+          success: true,
+          count: page.length,
+          total: found.length,
+          next_token: from + limit < found.length ? String(from + limit) : null,
+          results: page,
+        });
       },
     },
     {

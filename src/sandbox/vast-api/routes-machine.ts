@@ -25,7 +25,10 @@ export function machineRoutes(deps: Deps): Route[] {
     results.set(name, { text, readyMs: world.now() + RESULT_DELAY_MS });
     return `${deps.url()}/results/${name}/`;
   };
-  const on = (params: Record<string, string>, handle: (contract: Contract) => Promise<Answer>): Answer | Promise<Answer> => {
+  const on = (
+    params: Record<string, string>,
+    handle: (contract: Contract) => Promise<Answer>,
+  ): Answer | Promise<Answer> => {
     const contract = world.find(Number(params['id']));
     return contract === undefined ? refuse(404, 'invalid_id', 'Invalid instance id') : handle(contract);
   };
@@ -36,7 +39,13 @@ export function machineRoutes(deps: Deps): Route[] {
       scope: 'instance_read',
       handle: ({ params, body }) =>
         on(params, async (contract) => {
-          const full = body['daemon_logs'] === 'true' ? `daemon: container ${contract.id} is ${contract.phase}\n${contract.statusMsg ?? ''}\n` : await contracts.machine(contract).consoleLog().catch(() => '');
+          const full =
+            body['daemon_logs'] === 'true'
+              ? `daemon: container ${contract.id} is ${contract.phase}\n${contract.statusMsg ?? ''}\n`
+              : await contracts
+                  .machine(contract)
+                  .consoleLog()
+                  .catch(() => '');
           const wanted = String(body['filter'] ?? '');
           const lines = full.split('\n').filter((line) => wanted === '' || line.includes(wanted));
           const tail = Number(body['tail'] ?? 1000);
@@ -73,7 +82,9 @@ export function machineRoutes(deps: Deps): Route[] {
       scope: 'open',
       handle: async ({ params }) => {
         const url = params['url'] ?? '';
-        const text = publicFile(url) ?? (await readFile(join(deps.stateDir, 'internet', basename(new URL(url).pathname)), 'utf8').catch(() => null));
+        const text =
+          publicFile(url) ??
+          (await readFile(join(deps.stateDir, 'internet', basename(new URL(url).pathname)), 'utf8').catch(() => null));
         return text === null ? { status: 404, body: 'Not Found', text: true } : { status: 200, body: text, text: true };
       },
     },
@@ -97,8 +108,20 @@ function copyRoutes(world: World): Route[] {
         return refuse(400, 'invalid_args', 'The sandbox does not copy between machines in this version.');
       },
     },
-    { method: 'DELETE', path, scope: 'instance_write', threshold: 3.5, handle: () => ok({ success: true, msg: 'Copies into the destination are cancelled.' }) },
-    { method: 'GET', path: '/api/v0/volumes/', scope: 'instance_read', threshold: 5.5, handle: () => ok({ success: true, volumes: [] }) },
+    {
+      method: 'DELETE',
+      path,
+      scope: 'instance_write',
+      threshold: 3.5,
+      handle: () => ok({ success: true, msg: 'Copies into the destination are cancelled.' }),
+    },
+    {
+      method: 'GET',
+      path: '/api/v0/volumes/',
+      scope: 'instance_read',
+      threshold: 5.5,
+      handle: () => ok({ success: true, volumes: [] }),
+    },
   ];
 }
 
@@ -108,15 +131,37 @@ const EVERY_MS: Record<string, number> = { HOURLY: HOUR_MS, DAILY: 24 * HOUR_MS,
 function jobRoutes(world: World): Route[] {
   const path = '/api/v0/commands/schedule_job/';
   return [
-    { method: 'GET', path, scope: 'instance_read', handle: () => ok(world.state.jobs.map((job) => ({ id: job.id, instance_id: job.instanceId, start_time: job.atMs / 1000, end_time: job.endMs === null ? null : job.endMs / 1000, api_endpoint: job.path, request_method: job.method, request_body: job.body }))) },
+    {
+      method: 'GET',
+      path,
+      scope: 'instance_read',
+      handle: () =>
+        ok(
+          world.state.jobs.map((job) => ({
+            id: job.id,
+            instance_id: job.instanceId,
+            start_time: job.atMs / 1000,
+            end_time: job.endMs === null ? null : job.endMs / 1000,
+            api_endpoint: job.path,
+            request_method: job.method,
+            request_body: job.body,
+          })),
+        ),
+    },
     {
       method: 'POST',
       path,
       scope: 'instance_write',
       handle: ({ body }) => {
         const instanceId = Number(body['instance_id']);
-        const taken = world.state.jobs.find((job) => job.instanceId === instanceId && job.path === body['api_endpoint']);
-        if (taken !== undefined) return { status: 422, body: { success: false, error: 'exists', msg: 'A schedule exists', scheduled_job_id: taken.id } };
+        const taken = world.state.jobs.find(
+          (job) => job.instanceId === instanceId && job.path === body['api_endpoint'],
+        );
+        if (taken !== undefined)
+          return {
+            status: 422,
+            body: { success: false, error: 'exists', msg: 'A schedule exists', scheduled_job_id: taken.id },
+          };
         if (world.find(instanceId) === undefined) return refuse(404, 'no_such_instance', 'Instance not found.');
         const job = {
           id: world.newId(),
@@ -158,7 +203,8 @@ export function runDueJobs(world: World, contracts: Contracts): void {
       else if (job.body['state'] === 'running') contracts.start(contract);
     }
     const next = job.everyMs === null ? null : job.atMs + job.everyMs;
-    if (next === null || (job.endMs !== null && next > job.endMs) || contract === undefined) world.state.jobs = world.state.jobs.filter(({ id }) => id !== job.id);
+    if (next === null || (job.endMs !== null && next > job.endMs) || contract === undefined)
+      world.state.jobs = world.state.jobs.filter(({ id }) => id !== job.id);
     else job.atMs = next;
   }
 }

@@ -33,7 +33,8 @@ export function sandboxRoutes(world: World, faults: FaultList): Route[] {
       path,
       scope: null,
       handle: ({ body }) => {
-        if (!FAULT_NAMES.includes(body['name'] as never)) return refuse(400, 'invalid_args', `Faults: ${FAULT_NAMES.join(', ')}`);
+        if (!FAULT_NAMES.includes(body['name'] as never))
+          return refuse(400, 'invalid_args', `Faults: ${FAULT_NAMES.join(', ')}`);
         faults.add(body as unknown as Fault);
         return ok({ success: true });
       },

@@ -23,11 +23,51 @@ interface Seed {
 }
 
 const SEEDS: Seed[] = [
-  { id: 101, name: 'Stable Diffusion WebUI Forge', image: 'vastai/forge', tag: 'lllyasviel-dfdcbab-2026-10-01-cuda-12.8', env: FORGE_FLAGS, onstart: 'entrypoint.sh', recommended: true, creator: PLATFORM_CREATOR, disk: 50 },
-  { id: 102, name: 'PyTorch (Vast)', image: 'vastai/pytorch', tag: '@vastai-automatic-tag', env: '-p 1111:1111 -p 8080:8080 -e OPEN_BUTTON_PORT=1111', onstart: 'entrypoint.sh', recommended: true, creator: PLATFORM_CREATOR, disk: 32 },
-  { id: 103, name: 'ComfyUI', image: 'vastai/comfy', tag: '@vastai-automatic-tag', env: '-p 1111:1111 -p 8188:8188 -e OPEN_BUTTON_PORT=1111', onstart: 'entrypoint.sh', recommended: true, creator: PLATFORM_CREATOR, disk: 64 },
+  {
+    id: 101,
+    name: 'Stable Diffusion WebUI Forge',
+    image: 'vastai/forge',
+    tag: 'lllyasviel-dfdcbab-2026-10-01-cuda-12.8',
+    env: FORGE_FLAGS,
+    onstart: 'entrypoint.sh',
+    recommended: true,
+    creator: PLATFORM_CREATOR,
+    disk: 50,
+  },
+  {
+    id: 102,
+    name: 'PyTorch (Vast)',
+    image: 'vastai/pytorch',
+    tag: '@vastai-automatic-tag',
+    env: '-p 1111:1111 -p 8080:8080 -e OPEN_BUTTON_PORT=1111',
+    onstart: 'entrypoint.sh',
+    recommended: true,
+    creator: PLATFORM_CREATOR,
+    disk: 32,
+  },
+  {
+    id: 103,
+    name: 'ComfyUI',
+    image: 'vastai/comfy',
+    tag: '@vastai-automatic-tag',
+    env: '-p 1111:1111 -p 8188:8188 -e OPEN_BUTTON_PORT=1111',
+    onstart: 'entrypoint.sh',
+    recommended: true,
+    creator: PLATFORM_CREATOR,
+    disk: 64,
+  },
   // Somebody's template with the same name: taking the first of that name would be a mistake.
-  { id: 99, name: 'Stable Diffusion WebUI Forge', image: 'somebody/forge', tag: 'latest', env: '-p 7860:7860', onstart: '', recommended: false, creator: 777, disk: 10 },
+  {
+    id: 99,
+    name: 'Stable Diffusion WebUI Forge',
+    image: 'somebody/forge',
+    tag: 'latest',
+    env: '-p 7860:7860',
+    onstart: '',
+    recommended: false,
+    creator: 777,
+    disk: 10,
+  },
 ];
 
 export function seedTemplates(): Record<string, unknown>[] {
@@ -70,6 +110,8 @@ const NOT_CONTENT = new Set(['id', 'hash_id', 'creator_id', 'count_created', 'cr
 
 /** The hash covers the content but not the creator (vast-api 8). */
 export function withHash(template: Record<string, unknown>): Record<string, unknown> {
-  const content = Object.entries(template).filter(([key]) => !NOT_CONTENT.has(key)).sort(([one], [other]) => (one < other ? -1 : 1));
+  const content = Object.entries(template)
+    .filter(([key]) => !NOT_CONTENT.has(key))
+    .sort(([one], [other]) => (one < other ? -1 : 1));
   return { ...template, hash_id: createHash('md5').update(JSON.stringify(content)).digest('hex') };
 }

@@ -130,7 +130,9 @@ async function ended<T>(stage: { failed(): void }, work: Promise<T>): Promise<T>
 function nameTheCost(error: unknown, contractId: number, plan: LaunchPlan): unknown {
   if (!(error instanceof ForgeError)) return error;
   const bill = `Instance ${contractId} exists and is billed: $${plan.price.runningPerHourUsd.toFixed(3)}/h while running. To end it: forgectl destroy ${contractId}`;
-  const hint = error.hint?.includes(`forgectl destroy ${contractId}`) ? error.hint : [error.hint, bill].filter(Boolean).join('\n');
+  const hint = error.hint?.includes(`forgectl destroy ${contractId}`)
+    ? error.hint
+    : [error.hint, bill].filter(Boolean).join('\n');
   return new ForgeError(error.message, {
     code: error.code,
     exit: error.exit,

@@ -1,10 +1,10 @@
 import { EXIT, ForgeError } from '../../errors.js';
-import { ensurePort } from '../../instance/forge-args.js';
+import { ensurePort, hideCredentials } from '../../instance/forge-args.js';
 import { DEFAULT_TEMPLATE } from '../../instance/forge-template.js';
-import type { CreateRequest, Offer, Template } from '../../vast/model.js';
 import { parseDockerFlags } from '../../vast/launch-env.js';
-import type { Rung } from '../readiness/rungs.js';
+import type { CreateRequest, Offer, Template } from '../../vast/model.js';
 import { estimatePrice, type PriceEstimate } from '../price.js';
+import type { Rung } from '../readiness/rungs.js';
 
 /** Everything that was decided before the first effect. Plain data; `--dry-run` prints it. */
 export interface LaunchPlan {
@@ -21,7 +21,7 @@ export interface LaunchPlan {
 }
 
 /** Which definition of Forge the machine is made from. */
-export type TemplateChoice =
+type TemplateChoice =
   | { source: 'api'; id: number; hashId: string; name: string; image: string }
   | { source: 'built-in'; name: string; image: string };
 
@@ -43,11 +43,14 @@ export function planLaunch(wishes: LaunchWishes, facts: { offer: Offer; template
   const { offer, template } = facts;
   const diskGb = diskFor(wishes, template);
   if (diskGb > offer.diskSpaceGb) {
-    throw new ForgeError(`Offer ${offer.id} has ${Math.floor(offer.diskSpaceGb)} GB of disk, ${diskGb} GB were asked for.`, {
-      code: 'DISK_TOO_SMALL',
-      exit: EXIT.noCapacity,
-      hint: `forgectl offers --disk ${diskGb}`,
-    });
+    throw new ForgeError(
+      `Offer ${offer.id} has ${Math.floor(offer.diskSpaceGb)} GB of disk, ${diskGb} GB were asked for.`,
+      {
+        code: 'DISK_TOO_SMALL',
+        exit: EXIT.noCapacity,
+        hint: `forgectl offers --disk ${diskGb}`,
+      },
+    );
   }
   const { env, replacedPort } = launchEnv(wishes, template);
   const request: CreateRequest = {
@@ -82,7 +85,10 @@ export function diskFor(wishes: Pick<LaunchWishes, 'diskGb'>, template: Template
  * A variable can be taken away only by sending the whole environment without the template: the API merges key by key
  * (docs: template precedence), so `--provisioning none` carries the template's other values along and leaves its hash out.
  */
-function imageAndTemplate(wishes: LaunchWishes, template: Template | null): Pick<CreateRequest, 'image' | 'templateHashId'> {
+function imageAndTemplate(
+  wishes: LaunchWishes,
+  template: Template | null,
+): Pick<CreateRequest, 'image' | 'templateHashId'> {
   if (template === null) return { image: wishes.image ?? DEFAULT_TEMPLATE.image };
   if (wishes.provisioning === 'none') return { image: wishes.image ?? imageOf(template) };
   return { templateHashId: template.hashId, ...(wishes.image === null ? {} : { image: wishes.image }) };
@@ -111,7 +117,8 @@ function runtypeOf(template: Template | null): string {
 }
 
 function templateChoice(wishes: LaunchWishes, template: Template | null): TemplateChoice {
-  if (template === null) return { source: 'built-in', name: DEFAULT_TEMPLATE.name, image: wishes.image ?? DEFAULT_TEMPLATE.image };
+  if (template === null)
+    return { source: 'built-in', name: DEFAULT_TEMPLATE.name, image: wishes.image ?? DEFAULT_TEMPLATE.image };
   const { id, hashId, name } = template;
   return { source: 'api', id, hashId, name, image: wishes.image ?? imageOf(template) };
 }
@@ -137,16 +144,29 @@ export function planDocument(plan: LaunchPlan): Record<string, unknown> {
     image: template.image,
     disk_gb: request.diskGb,
     runtype: request.runtype,
-    environment_names: Object.keys(request.env).filter((name) => !name.startsWith('-')).sort(),
+    environment_names: Object.keys(request.env)
+      .filter((name) => !name.startsWith('-'))
+      .sort(),
     published_ports: Object.keys(request.env).flatMap((name) => /^-p\s+(\S+)$/u.exec(name)?.[1] ?? []),
-    forge_args: request.env['FORGE_ARGS'] ?? null,
-    provisioning: request.env['PROVISIONING_SCRIPT'] ?? null,
+    forge_args: shownForgeArgs(plan),
+    provisioning: shownProvisioning(plan),
     wait_for: plan.waitFor,
     timeout_s: plan.timeoutMs / 1000,
   };
 }
 
-export function offerSummary(offer: Offer): Record<string, unknown> {
+/** A flag may carry a user name and password. */
+export function shownForgeArgs({ request }: LaunchPlan): string {
+  return hideCredentials(request.env['FORGE_ARGS'] ?? '');
+}
+
+/** Without its query, which may carry a token; null when nothing is run at the first start. */
+export function shownProvisioning({ request }: LaunchPlan): string | null {
+  const url = request.env['PROVISIONING_SCRIPT'] ?? '';
+  return url === '' ? null : url.replace(/\?.*$/su, '?…').replace(/\/\/[^/@]*@/u, '//…@');
+}
+
+function offerSummary(offer: Offer): Record<string, unknown> {
   return {
     id: offer.id,
     machine_id: offer.machineId,

@@ -23,7 +23,8 @@ export function judgeOffer(offer: Offer, diskGb: number): OfferVerdict {
   if (reliability >= 0.995) good.push('very reliable');
   if (reliability < 0.97) bad.push(`reliability ${(reliability * 100).toFixed(1)}%`);
   const downloadMinutes = minutesToDownload(offer);
-  if (downloadMinutes !== null && downloadMinutes > 15) bad.push(`slow line: ~${Math.round(downloadMinutes)} min to start`);
+  if (downloadMinutes !== null && downloadMinutes > 15)
+    bad.push(`slow line: ~${Math.round(downloadMinutes)} min to start`);
   if (downloadMinutes !== null && downloadMinutes <= 4) good.push('fast line');
   if ((offer.directPortCount ?? 0) < 1) bad.push('no direct ports');
   if (!offer.verified) bad.push('not verified');
@@ -40,7 +41,10 @@ export function judgeOffer(offer: Offer, diskGb: number): OfferVerdict {
 export function rankOffers(offers: readonly Offer[], diskGb: number): OfferVerdict[] {
   return offers
     .map((offer) => judgeOffer(offer, diskGb))
-    .sort((one, other) => other.value - one.value || one.offer.dphTotal - other.offer.dphTotal || one.offer.id - other.offer.id);
+    .sort(
+      (one, other) =>
+        other.value - one.value || one.offer.dphTotal - other.offer.dphTotal || one.offer.id - other.offer.id,
+    );
 }
 
 /** By what the first hour costs, download included. */

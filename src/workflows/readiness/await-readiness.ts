@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { EXIT, ForgeError } from '../../errors.js';
-import { type ReadinessSnapshot, readinessScript, parseReadiness, reachedRung } from '../../instance/readiness.js';
+import { parseReadiness, type ReadinessSnapshot, reachedRung, readinessScript } from '../../instance/readiness.js';
 import type { Connection } from '../../ssh/connection.js';
 import type { Reporter, Stage } from '../../ui/reporter.js';
 import type { Instance } from '../../vast/model.js';
@@ -151,7 +151,9 @@ class Climb {
   /** Right after "start", the row still tells of the stopped machine for a moment. */
   private isStillStarting(instance: Instance): boolean {
     const justAsked = this.elapsedMs() < START_GRACE_MS;
-    return justAsked && instance.intendedStatus === 'running' && ['exited', 'stopped'].includes(instance.actualStatus ?? '');
+    return (
+      justAsked && instance.intendedStatus === 'running' && ['exited', 'stopped'].includes(instance.actualStatus ?? '')
+    );
   }
 
   private async lookAtLogin(): Promise<Look> {
@@ -224,7 +226,8 @@ class Climb {
 
   private doneTitle(rung: Rung): string {
     if (rung === 'ssh' && this.via !== null) return `${RUNG_RULES.ssh.doneTitle} (${this.via})`;
-    if (rung === 'provisioning' && this.snapshot?.provisioningFailed) return 'Provisioning ended with a failure; Forge starts without its models';
+    if (rung === 'provisioning' && this.snapshot?.provisioningFailed)
+      return 'Provisioning ended with a failure; Forge starts without its models';
     return RUNG_RULES[rung].doneTitle;
   }
 
@@ -255,5 +258,7 @@ const START_GRACE_MS = 60_000;
 const PROBE_TIMEOUT_MS = 30_000;
 
 function hintWithLog(hint: string, logTail: readonly string[]): string {
-  return logTail.length === 0 ? hint : `${hint}\nLast lines of its log:\n${logTail.map((line) => `  ${line}`).join('\n')}`;
+  return logTail.length === 0
+    ? hint
+    : `${hint}\nLast lines of its log:\n${logTail.map((line) => `  ${line}`).join('\n')}`;
 }

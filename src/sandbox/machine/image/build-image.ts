@@ -36,7 +36,10 @@ async function buildImage(parent: string): Promise<Image> {
   const { stdout } = await run('python3', ['-c', 'import sys; print(sys.executable)']);
   const python = stdout.trim();
   const files = imageFiles(python);
-  const version = createHash('sha256').update(JSON.stringify([files, repositoryScript(), MAKE_PACKAGES])).digest('hex').slice(0, 12);
+  const version = createHash('sha256')
+    .update(JSON.stringify([files, repositoryScript(), MAKE_PACKAGES]))
+    .digest('hex')
+    .slice(0, 12);
   const root = join(parent, `.image-${version}`);
   if (existsSync(root)) return { root, python };
   await mkdir(parent, { recursive: true, mode: 0o700 });
@@ -61,7 +64,12 @@ function imageFiles(python: string): Record<string, string> {
     'opt/portal-aio/portal.py': PORTAL,
     'opt/syncthing/index.html': '<title>Syncthing</title>\n',
     ...serviceScripts(),
-    ...Object.fromEntries(Object.entries(PROGRAMS).map(([name, options]) => [`etc/supervisor/conf.d/${name}.conf`, programConfig(name, options)])),
+    ...Object.fromEntries(
+      Object.entries(PROGRAMS).map(([name, options]) => [
+        `etc/supervisor/conf.d/${name}.conf`,
+        programConfig(name, options),
+      ]),
+    ),
     'usr/lib/supervisord.py': SUPERVISORD,
     'usr/lib/supervisorctl.py': SUPERVISORCTL,
     'usr/lib/curl.py': CURL,
@@ -95,7 +103,10 @@ async function makeRepository(draft: string, root: string): Promise<void> {
 async function makeVirtualEnv(draft: string, root: string, python: string): Promise<void> {
   const venv = join(draft, 'venv/main');
   await run(python, ['-m', 'venv', '--without-pip', venv]);
-  const { stdout } = await run(join(venv, 'bin/python'), ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']);
+  const { stdout } = await run(join(venv, 'bin/python'), [
+    '-c',
+    'import sysconfig; print(sysconfig.get_path("purelib"))',
+  ]);
   const site = stdout.trim();
   const packages = join(draft, 'opt/packages');
   await mkdir(packages, { recursive: true });
@@ -104,7 +115,13 @@ async function makeVirtualEnv(draft: string, root: string, python: string): Prom
   await writeFile(join(venv, 'bin/activate'), ACTIVATE);
   const pip = (await run(python, ['-c', FIND_PIP])).stdout.trim();
   if (pip !== '') await writeFile(join(site, 'pip-of-the-system.pth'), `${pip}\n`);
-  const pipScript = pip === '' ? '#!/bin/bash\necho "pip is not available: this computer\'s Python comes without it" >&2\nexit 1\n' : '#!/bin/bash\nexec "$(dirname "$0")/python" -m pip "$@"\n';
+  const pipScript =
+    pip === ''
+      ? '#!/bin/bash\necho "pip is not available: this computer\'s Python comes without it" >&2\nexit 1\n'
+      : '#!/bin/bash\nexec "$(dirname "$0")/python" -m pip "$@"\n';
   await place(join(venv, 'bin/pip'), pipScript);
-  await writeFile(join(venv, 'pip.conf'), `[global]\nno-index = true\nfind-links = ${join(root, 'opt/packages')}\ndisable-pip-version-check = true\n`);
+  await writeFile(
+    join(venv, 'pip.conf'),
+    `[global]\nno-index = true\nfind-links = ${join(root, 'opt/packages')}\ndisable-pip-version-check = true\n`,
+  );
 }

@@ -147,13 +147,29 @@ interface Commit {
   branch?: string;
 }
 
-const BASE = { '.gitignore': IGNORE, 'modules/launch_utils.py': LAUNCH_UTILS.replaceAll('\\\\', '\\'), 'modules/__init__.py': '', 'webui.py': WEBUI.replaceAll('\\\\', '\\') };
+const BASE = {
+  '.gitignore': IGNORE,
+  'modules/launch_utils.py': LAUNCH_UTILS.replaceAll('\\\\', '\\'),
+  'modules/__init__.py': '',
+  'webui.py': WEBUI.replaceAll('\\\\', '\\'),
+};
 
 const COMMITS: Commit[] = [
-  { subject: 'Initial commit', files: { ...BASE, 'launch.py': LAUNCH_PY('2.0.0'), 'requirements_versions.txt': REQUIREMENTS('4.40.0', '0.31.0'), 'README.md': '# Stable Diffusion WebUI Forge\n' } },
+  {
+    subject: 'Initial commit',
+    files: {
+      ...BASE,
+      'launch.py': LAUNCH_PY('2.0.0'),
+      'requirements_versions.txt': REQUIREMENTS('4.40.0', '0.31.0'),
+      'README.md': '# Stable Diffusion WebUI Forge\n',
+    },
+  },
   { subject: 'Faster loading of checkpoints', files: { 'launch.py': LAUNCH_PY('2.0.1') }, tag: 'v2.0.1' },
   { subject: 'Fix the memory estimate of small cards', files: { 'modules/memory.py': 'RESERVED_MB = 512\n' } },
-  { subject: 'Update diffusers', files: { 'launch.py': LAUNCH_PY('2.0.2'), 'requirements_versions.txt': REQUIREMENTS('4.40.0', '0.32.2') } },
+  {
+    subject: 'Update diffusers',
+    files: { 'launch.py': LAUNCH_PY('2.0.2'), 'requirements_versions.txt': REQUIREMENTS('4.40.0', '0.32.2') },
+  },
   { subject: 'Update gradio', files: { 'requirements_versions.txt': REQUIREMENTS('4.44.1', '0.32.2') } },
   { subject: 'Release 2.1.0', files: { 'launch.py': LAUNCH_PY('2.1.0') }, tag: 'v2.1.0' },
 ];
@@ -173,7 +189,10 @@ export function repositoryScript(): string {
   ];
   COMMITS.forEach((commit, index) => {
     for (const [path, text] of Object.entries(commit.files)) {
-      lines.push(`mkdir -p "$(dirname '${path}')"`, `base64 -d >'${path}' <<'B64'\n${Buffer.from(text).toString('base64')}\nB64`);
+      lines.push(
+        `mkdir -p "$(dirname '${path}')"`,
+        `base64 -d >'${path}' <<'B64'\n${Buffer.from(text).toString('base64')}\nB64`,
+      );
     }
     lines.push(
       'git add -A',
