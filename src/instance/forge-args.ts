@@ -1,14 +1,29 @@
+import { EXIT, ForgeError } from '../errors.js';
+
 /** image: forge.sh. Forge listens here; the image's proxy publishes it as 7860, which Forge's own default would collide with. */
 export const FORGE_INTERNAL_PORT = 17860;
 
 /**
  * FORGE_ARGS with exactly one `--port 17860` at its end. The image's default holds only while the variable is empty, so
- * `--api` alone would move Forge to the port that its proxy owns (traps 21). The user's other words are kept as typed.
+ * `--api` alone would move Forge to the port that its proxy owns (traps 21). The user's other words are kept as typed. Throws
+ * wrong usage for a quote that is not closed: it would swallow the port.
  */
 export function ensurePort(args: string): { args: string; replacedPort: string | null } {
-  const { kept, port } = withoutPort(splitKeepingQuotes(args));
+  const words = splitKeepingQuotes(args);
+  refuseOpenQuote(words);
+  const { kept, port } = withoutPort(words);
   const replacedPort = port === null || port === String(FORGE_INTERNAL_PORT) ? null : port;
   return { args: [...kept, `--port ${FORGE_INTERNAL_PORT}`].join(' '), replacedPort };
+}
+
+function refuseOpenQuote(words: readonly string[]): void {
+  const open = words.find((word) => !/^(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+$/su.test(word));
+  if (open === undefined) return;
+  throw new ForgeError('The arguments for Forge have a quote or a backslash that is not closed.', {
+    code: 'BAD_FORGE_ARGS',
+    exit: EXIT.usage,
+    hint: 'Check --forge-args (and FORGE_ARGS in --env or the template).',
+  });
 }
 
 function withoutPort(words: readonly string[]): { kept: string[]; port: string | null } {

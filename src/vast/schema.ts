@@ -118,7 +118,7 @@ const offerSchema = z.pipe(
 
 /** {"22/tcp":[{"HostIp","HostPort":"41022"}]}; an array of ints or nothing on some routes means "not told" (vast-api 5.1). */
 const portsSchema = z.pipe(
-  z.unknown(),
+  z.optional(z.unknown()),
   z.transform((value): PortBinding[] | null => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
     return Object.entries(value).flatMap(([containerPort, bindings]) => {
@@ -131,7 +131,7 @@ const portsSchema = z.pipe(
 
 /** A list of pairs as documented, or the object that was sent, or a docker-flag string. */
 const envSchema = z.pipe(
-  z.unknown(),
+  z.optional(z.unknown()),
   z.transform((value): [string, string][] => {
     if (Array.isArray(value))
       return value.flatMap((pair) =>
@@ -349,5 +349,5 @@ export const readSshKeys = reader(
 export const readContract = reader(z.object({ new_contract: id }));
 export const readResultUrl = reader(z.object({ result_url: z.string() }));
 export const readNothing = (): undefined => undefined;
-export const readApiKeys = reader(z.object({ apikeys: z.array(z.object({ id, permissions: z.unknown() })) }));
+export const readApiKeys = reader(z.object({ apikeys: z.array(z.object({ id, permissions: z.optional(z.unknown()) })) }));
 export const readKeyId = reader(z.object({ key_id: nullableNumber }));
