@@ -10,7 +10,7 @@ const filesBelow = (directory) =>
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 
 const options = {
-  entryPoints: ['src/cli/run.ts', 'src/cli/demo.ts', ...filesBelow('src/commands')],
+  entryPoints: ['src/cli/run.ts', 'src/cli/demo.ts', 'src/cli/render-help.ts', ...filesBelow('src/commands')],
   outdir: 'dist',
   outbase: 'src',
   bundle: true,

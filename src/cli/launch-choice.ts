@@ -46,6 +46,7 @@ export async function prepareLaunch(
   const plan = planLaunch(
     {
       label: flags.label?.trim() || `forge-${randomLabel()}`,
+      labelIsChosen: Boolean(flags.label?.trim()),
       diskGb,
       image: flags.image ?? null,
       provisioning: flags.provisioning ?? context.settings.get('provisioning'),

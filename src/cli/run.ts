@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { wantsEvents, wantsJson } from './argv.js';
 import { describeFailure, failureDocument, failureLines } from './failure.js';
+import { storedHelp } from './stored-help.js';
 import { ignoreClosedPipes } from './streams.js';
 
 /** The program. Loads oclif only when something has to be parsed: `--version` must cost no more than node itself. */
@@ -11,6 +12,11 @@ export async function run(entryUrl: string): Promise<void> {
   const argv = process.argv.slice(2);
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
     process.stdout.write(`${versionLine(packageRoot(entryUrl))}\n`);
+    return;
+  }
+  const help = storedHelp(argv, packageRoot(entryUrl), () => versionLine(packageRoot(entryUrl)));
+  if (help !== null) {
+    process.stdout.write(help);
     return;
   }
   try {

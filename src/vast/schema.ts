@@ -349,5 +349,7 @@ export const readSshKeys = reader(
 export const readContract = reader(z.object({ new_contract: id }));
 export const readResultUrl = reader(z.object({ result_url: z.string() }));
 export const readNothing = (): undefined => undefined;
-export const readApiKeys = reader(z.object({ apikeys: z.array(z.object({ id, permissions: z.optional(z.unknown()) })) }));
+export const readApiKeys = reader(
+  z.object({ apikeys: z.array(z.object({ id, permissions: z.optional(z.unknown()) })) }),
+);
 export const readKeyId = reader(z.object({ key_id: nullableNumber }));

@@ -10,9 +10,12 @@ const homes: Home[] = [];
 
 async function open(): Promise<{ home: Home; url: string }> {
   server = new ScriptedServer(({ path, headers }) => {
-    if (headers.authorization !== `Bearer ${KEY}`) return { status: 401, body: { error: 'auth_error', msg: 'Invalid user key' } };
-    if (path.includes('users/current')) return { body: { id: 9, key_id: 2, email: 'me@example.com', credit: 3.5, api_key: 'must-not-be-shown' } };
-    if (path.includes('apikeys')) return { body: { apikeys: [{ id: 2, permissions: { api: { misc: {}, user_read: {}, instance_read: {} } } }] } };
+    if (headers.authorization !== `Bearer ${KEY}`)
+      return { status: 401, body: { error: 'auth_error', msg: 'Invalid user key' } };
+    if (path.includes('users/current'))
+      return { body: { id: 9, key_id: 2, email: 'me@example.com', credit: 3.5, api_key: 'must-not-be-shown' } };
+    if (path.includes('apikeys'))
+      return { body: { apikeys: [{ id: 2, permissions: { api: { misc: {}, user_read: {}, instance_read: {} } } }] } };
     return { body: { success: true, instances: [], total_instances: 0 } };
   });
   const url = await server.listen();
@@ -36,7 +39,11 @@ describe('accounts', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(statSync(join(file, '..')).mode & 0o777).toBe(0o700);
     const me = await home.json(['whoami']);
-    expect(me).toMatchObject({ email: 'me@example.com', credit_usd: 3.5, missing_scopes: ['user_write', 'instance_write', 'billing_read'] });
+    expect(me).toMatchObject({
+      email: 'me@example.com',
+      credit_usd: 3.5,
+      missing_scopes: ['user_write', 'instance_write', 'billing_read'],
+    });
     expect(JSON.stringify(me)).not.toContain('must-not-be-shown');
     expect(await home.json(['logout'])).toMatchObject({ removed: file, still_signed_in_by: null });
     expect((await home.run(['whoami'])).code).toBe(4);

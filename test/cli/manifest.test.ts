@@ -13,7 +13,11 @@ it('oclif.manifest.json is what the commands say now', () => {
   try {
     for (const part of ['dist', 'package.json', 'bin']) cpSync(join(root, part), join(copy, part), { recursive: true });
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-    execFileSync(process.execPath, [join(root, 'node_modules/oclif/bin/run.js'), 'manifest'], { cwd: copy, env: { PATH: process.env['PATH'], HOME: copy, OCLIF_SKIP_NEW_VERSION_CHECK: 'true' }, stdio: 'pipe' });
+    execFileSync(process.execPath, [join(root, 'node_modules/oclif/bin/run.js'), 'manifest'], {
+      cwd: copy,
+      env: { PATH: process.env['PATH'], HOME: copy, OCLIF_SKIP_NEW_VERSION_CHECK: 'true' },
+      stdio: 'pipe',
+    });
     expect(JSON.parse(readFileSync(join(copy, 'oclif.manifest.json'), 'utf8'))).toEqual(read('oclif.manifest.json'));
   } finally {
     rmSync(copy, { recursive: true, force: true });
@@ -21,16 +25,23 @@ it('oclif.manifest.json is what the commands say now', () => {
 });
 
 it('the committed manifest is the one that was built', () => {
-  const committed = execFileSync('git', ['-C', root, 'status', '--porcelain', '--', 'oclif.manifest.json', 'package-lock.json'], { encoding: 'utf8' });
+  const committed = execFileSync(
+    'git',
+    ['-C', root, 'status', '--porcelain', '--', 'oclif.manifest.json', 'package-lock.json'],
+    { encoding: 'utf8' },
+  );
   // A checkout without git history (a tarball) has nothing to compare with; git then says so by failing.
   expect(process.env['CI'] === 'true' ? committed : '').toBe('');
 });
 
 it('the lock file fits package.json, pins exactly, and names no registry', () => {
   const { dependencies, devDependencies } = read('package.json') as unknown as Record<string, Record<string, string>>;
-  const lock = read('package-lock.json') as unknown as { packages: Record<string, { dependencies?: object; devDependencies?: object; resolved?: string }> };
+  const lock = read('package-lock.json') as unknown as {
+    packages: Record<string, { dependencies?: object; devDependencies?: object; resolved?: string }>;
+  };
   expect(lock.packages['']?.dependencies).toEqual(dependencies);
   expect(lock.packages['']?.devDependencies).toEqual(devDependencies);
-  for (const version of [...Object.values(dependencies ?? {}), ...Object.values(devDependencies ?? {})]) expect(version).toMatch(/^\d+\.\d+\.\d+/u);
+  for (const version of [...Object.values(dependencies ?? {}), ...Object.values(devDependencies ?? {})])
+    expect(version).toMatch(/^\d+\.\d+\.\d+/u);
   expect(Object.values(lock.packages).filter((entry) => entry.resolved?.startsWith('http'))).toEqual([]);
 });

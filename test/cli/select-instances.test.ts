@@ -50,5 +50,7 @@ describe('durations', () => {
     ['1h30m', 5_400_000],
     ['1.5d', 129_600_000],
   ])('%s', (text, ms) => expect(parseDurationMs(text)).toBe(ms));
-  it.each(['', 'soon', '5x', '-5m', '1h 30'])('"%s" is refused', (text) => expect(() => parseDurationMs(text)).toThrow(/not a duration/u));
+  it.each(['', 'soon', '5x', '-5m', '1h 30'])('"%s" is refused', (text) =>
+    expect(() => parseDurationMs(text)).toThrow(/not a duration/u),
+  );
 });

@@ -4,7 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { ensurePort, hideCredentials } from '../../src/instance/forge-args.ts';
 
 /** How the image's wrapper reads the variable: a shell splits it. */
-const shellWords = (text: string): string[] => execFileSync('bash', ['-c', `eval "set -- $1"; for word; do printf '%s\\0' "$word"; done`, 'bash', text]).toString().split('\0').slice(0, -1);
+const shellWords = (text: string): string[] =>
+  execFileSync('bash', ['-c', `eval "set -- $1"; for word; do printf '%s\\0' "$word"; done`, 'bash', text])
+    .toString()
+    .split('\0')
+    .slice(0, -1);
 
 describe('FORGE_ARGS', () => {
   it.each([
@@ -20,7 +24,16 @@ describe('FORGE_ARGS', () => {
   });
 
   it('a shell reads exactly one port, at the end, and the other words as the user gave them', () => {
-    const word = fc.constantFrom('--api', '--xformers', '--theme dark', "--x 'a b'", '--y "c d"', '--port 1', '--port=2', '--listen');
+    const word = fc.constantFrom(
+      '--api',
+      '--xformers',
+      '--theme dark',
+      "--x 'a b'",
+      '--y "c d"',
+      '--port 1',
+      '--port=2',
+      '--listen',
+    );
     fc.assert(
       fc.property(fc.array(word, { maxLength: 6 }), (words) => {
         const read = shellWords(ensurePort(words.join(' ')).args);
@@ -47,6 +60,8 @@ describe('FORGE_ARGS', () => {
   });
 
   it('hides user names and passwords from output', () => {
-    expect(hideCredentials('--api --gradio-auth me:pw --port 17860')).toBe('--api --gradio-auth [redacted] --port 17860');
+    expect(hideCredentials('--api --gradio-auth me:pw --port 17860')).toBe(
+      '--api --gradio-auth [redacted] --port 17860',
+    );
   });
 });

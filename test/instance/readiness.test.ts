@@ -21,11 +21,16 @@ function tool(name: string, text: string): void {
 }
 
 function look(): ReturnType<typeof parseReadiness> {
-  const done = spawnSync('bash', ['--noprofile', '--norc', '-s'], { input: `echo banner\n${readinessScript()}`, env: { PATH: process.env['PATH'], FORGECTL_ROOT: root }, encoding: 'utf8' });
+  const done = spawnSync('bash', ['--noprofile', '--norc', '-s'], {
+    input: `echo banner\n${readinessScript()}`,
+    env: { PATH: process.env['PATH'], FORGECTL_ROOT: root },
+    encoding: 'utf8',
+  });
   return parseReadiness(done.stdout);
 }
 
-const curl = (status: number, page: string): void => tool('curl', `for word; do [ "$last" = -o ] && printf '%s' '${page}' >"$word"; last=$word; done; printf ${status}`);
+const curl = (status: number, page: string): void =>
+  tool('curl', `for word; do [ "$last" = -o ] && printf '%s' '${page}' >"$word"; last=$word; done; printf ${status}`);
 
 describe('a look inside the machine, run by a real bash', () => {
   it('no supervisor yet is no more than SSH', () => {
@@ -38,7 +43,10 @@ describe('a look inside the machine, run by a real bash', () => {
     tool('supervisorctl', 'echo "forge RUNNING pid 1, uptime 0:00:01"; echo "tensorboard EXITED"; exit 3');
     curl(0, '');
     writeFileSync(join(root, '.provisioning'), '');
-    writeFileSync(join(root, 'var/log/portal/provisioning.log'), 'one\r10%\r\u001b[32m90%\u001b[0m\nHF_TOKEN=hf_abcdefgh12345\n');
+    writeFileSync(
+      join(root, 'var/log/portal/provisioning.log'),
+      'one\r10%\r\u001b[32m90%\u001b[0m\nHF_TOKEN=hf_abcdefgh12345\n',
+    );
     const snapshot = look();
     expect(snapshot.logTail).toEqual(['90%', 'HF_TOKEN=[redacted]']);
     expect(reachedRung(snapshot).rung).toBe('boot');
@@ -57,7 +65,12 @@ describe('a look inside the machine, run by a real bash', () => {
   });
 
   it('output that was cut off is an error, not an answer', () => {
-    const done = spawnSync('bash', ['-s'], { input: readinessScript(), env: { PATH: process.env['PATH'], FORGECTL_ROOT: root }, encoding: 'utf8' });
-    for (const end of [0, 10, done.stdout.length - 30]) expect(() => parseReadiness(done.stdout.slice(0, end))).toThrow(/cut off/u);
+    const done = spawnSync('bash', ['-s'], {
+      input: readinessScript(),
+      env: { PATH: process.env['PATH'], FORGECTL_ROOT: root },
+      encoding: 'utf8',
+    });
+    for (const end of [0, 10, done.stdout.length - 30])
+      expect(() => parseReadiness(done.stdout.slice(0, end))).toThrow(/cut off/u);
   });
 });

@@ -9,7 +9,11 @@ export interface Recorded {
   body: unknown;
 }
 
-type Reply = { status?: number; body?: unknown; text?: string; headers?: Record<string, string> } | 'cut' | 'hang' | 'half';
+type Reply =
+  | { status?: number; body?: unknown; text?: string; headers?: Record<string, string> }
+  | 'cut'
+  | 'hang'
+  | 'half';
 
 /** A server on loopback that answers what the test says and remembers what came. */
 export class ScriptedServer {
@@ -37,7 +41,13 @@ export class ScriptedServer {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString('utf8');
     const url = new URL(request.url ?? '/', 'http://x');
-    const call = { method: request.method ?? '', path: url.pathname, query: url.searchParams, headers: request.headers, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+    const call = {
+      method: request.method ?? '',
+      path: url.pathname,
+      query: url.searchParams,
+      headers: request.headers,
+      body: text === '' ? undefined : (JSON.parse(text) as unknown),
+    };
     this.calls.push(call);
     const reply = this.reply(call, this.calls.length);
     if (reply === 'hang') return;
@@ -50,7 +60,10 @@ export class ScriptedServer {
       setTimeout(() => response.destroy(), 20);
       return;
     }
-    response.writeHead(reply.status ?? 200, { 'content-type': reply.text === undefined ? 'application/json' : 'text/plain', ...reply.headers });
+    response.writeHead(reply.status ?? 200, {
+      'content-type': reply.text === undefined ? 'application/json' : 'text/plain',
+      ...reply.headers,
+    });
     response.end(reply.text ?? JSON.stringify(reply.body ?? { success: true }));
   }
 }

@@ -6,17 +6,36 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { ScriptedServer } from '../support/scripted-server.ts';
 
 const KEY = 'k3y-that-must-never-be-seen';
-const REQUEST = { offerId: 77, label: 'unique', diskGb: 50, env: { HF_TOKEN: 'hf_verysecret1', '-p 7860:7860': '1' }, runtype: 'ssh_direct', image: 'vastai/forge' };
+const REQUEST = {
+  offerId: 77,
+  label: 'unique',
+  diskGb: 50,
+  env: { HF_TOKEN: 'hf_verysecret1', '-p 7860:7860': '1' },
+  runtype: 'ssh_direct',
+  image: 'vastai/forge',
+};
 const ROW = { id: 1, label: 'a', actual_status: 'loading', ports: null };
 
 let server: ScriptedServer | null = null;
 let vast: Vast | null = null;
 const wire: string[] = [];
 
-async function open(reply: ConstructorParameters<typeof ScriptedServer>[0], clock = new FakeClock(), timeoutMs = 400): Promise<Vast> {
+async function open(
+  reply: ConstructorParameters<typeof ScriptedServer>[0],
+  clock = new FakeClock(),
+  timeoutMs = 400,
+): Promise<Vast> {
   server = new ScriptedServer(reply);
   wire.length = 0;
-  const client = new VastClient({ baseUrl: await server.listen(), apiKey: () => KEY, clock, userAgent: 'test', timeoutMs, random: () => 0.5, onWire: (entry) => wire.push(JSON.stringify(entry)) });
+  const client = new VastClient({
+    baseUrl: await server.listen(),
+    apiKey: () => KEY,
+    clock,
+    userAgent: 'test',
+    timeoutMs,
+    random: () => 0.5,
+    onWire: (entry) => wire.push(JSON.stringify(entry)),
+  });
   vast = createVast(client, clock);
   return vast;
 }
@@ -58,7 +77,12 @@ describe('what an answer means', () => {
   });
 
   it('a list that is empty by mistake is an error, never "no instances"', async () => {
-    for (const body of [{ success: false, error: 'deprecated_endpoint' }, { instances: null, total_instances: 3 }, {}, { instances: {} }]) {
+    for (const body of [
+      { success: false, error: 'deprecated_endpoint' },
+      { instances: null, total_instances: 3 },
+      {},
+      { instances: {} },
+    ]) {
       const api = await open(() => ({ body }));
       await failure(api.instances.list());
       await api.close();
@@ -76,7 +100,12 @@ describe('what an answer means', () => {
   });
 
   it('reads all pages', async () => {
-    const api = await open(({ query }) => ({ body: query.get('after_token') === null ? { instances: [ROW], next_token: 't', total_instances: 2 } : { instances: [{ ...ROW, id: 2 }], next_token: '', total_instances: 2 } }));
+    const api = await open(({ query }) => ({
+      body:
+        query.get('after_token') === null
+          ? { instances: [ROW], next_token: 't', total_instances: 2 }
+          : { instances: [{ ...ROW, id: 2 }], next_token: '', total_instances: 2 },
+    }));
     expect((await api.instances.list()).map((row) => row.id)).toEqual([1, 2]);
   });
 
@@ -93,22 +122,40 @@ describe('what an answer means', () => {
 
   it('asks the list for the ports when the single row does not carry a map', async () => {
     const running = { ...ROW, actual_status: 'running', ports: [22, 7860] };
-    const api = await open(({ path }) => ({ body: path.startsWith('/api/v1') ? { instances: [{ ...running, ports: { '22/tcp': [{ HostPort: '41022' }] } }], total_instances: 1 } : { instances: running } }));
+    const api = await open(({ path }) => ({
+      body: path.startsWith('/api/v1')
+        ? { instances: [{ ...running, ports: { '22/tcp': [{ HostPort: '41022' }] } }], total_instances: 1 }
+        : { instances: running },
+    }));
     expect((await api.instances.get(1))?.ports).toEqual([{ containerPort: '22/tcp', hostPort: 41022 }]);
   });
 
   it('strips control characters and bidi overrides from what strangers wrote', async () => {
-    const api = await open(() => ({ body: { instances: { ...ROW, status_msg: '\u001b[31mred\u202e\nline\n', public_ipaddr: '1.2.3.4\n' } } }));
+    const api = await open(() => ({
+      body: { instances: { ...ROW, status_msg: '\u001b[31mred\u202e\nline\n', public_ipaddr: '1.2.3.4\n' } },
+    }));
     expect(await api.instances.get(1)).toMatchObject({ statusMsg: '[31mred line', publicIpaddr: '1.2.3.4' });
   });
 });
 
 describe('what is sent again', () => {
-  it.each([['cut'], ['hang'], ['half'], [{ status: 500 }], [{ status: 502 }], [{ status: 429, text: 'API requests too frequent: endpoint threshold=4.5' }], [{ text: 'garbage' }], [{ body: { success: false } }], [{ body: {} }]] as const)('the renting call never, after %j', async (reply) => {
+  it.each([
+    ['cut'],
+    ['hang'],
+    ['half'],
+    [{ status: 500 }],
+    [{ status: 502 }],
+    [{ status: 429, text: 'API requests too frequent: endpoint threshold=4.5' }],
+    [{ text: 'garbage' }],
+    [{ body: { success: false } }],
+    [{ body: {} }],
+  ] as const)('the renting call never, after %j', async (reply) => {
     const api = await open(() => reply as never, new FakeClock(), 150);
     const error = await failure(api.instances.create(REQUEST));
     expect(server?.calls).toHaveLength(1);
-    const executedMaybe = !(typeof reply === 'object' && 'status' in reply && reply.status === 429) && !(typeof reply === 'object' && 'body' in reply && 'success' in reply.body);
+    const executedMaybe =
+      !(typeof reply === 'object' && 'status' in reply && reply.status === 429) &&
+      !(typeof reply === 'object' && 'body' in reply && 'success' in reply.body);
     expect(error.outcomeUnknown).toBe(executedMaybe);
   });
 
@@ -126,7 +173,13 @@ describe('what is sent again', () => {
 
   it('a 429 waits at least as long as the API says, for any call but the renting one', async () => {
     const clock = new FakeClock();
-    const api = await open((_, nth) => (nth === 1 ? { status: 429, text: 'API requests too frequent: endpoint threshold=5.5' } : { body: { success: true } }), clock);
+    const api = await open(
+      (_, nth) =>
+        nth === 1
+          ? { status: 429, text: 'API requests too frequent: endpoint threshold=5.5' }
+          : { body: { success: true } },
+      clock,
+    );
     await api.instances.setState(1, 'stopped');
     expect(Math.max(...clock.sleeps)).toBeGreaterThanOrEqual(5500);
   });
@@ -168,7 +221,8 @@ describe('pace and secrecy', () => {
   it('ten searches a minute pass at once, the eleventh waits', async () => {
     const clock = new FakeClock();
     const api = await open(() => ({ body: { offers: [] } }), clock);
-    for (let nth = 0; nth < 10; nth += 1) await api.offers.search({ filters: {}, order: [], limit: 1, type: 'on-demand', allocatedStorageGb: 5 });
+    for (let nth = 0; nth < 10; nth += 1)
+      await api.offers.search({ filters: {}, order: [], limit: 1, type: 'on-demand', allocatedStorageGb: 5 });
     expect(clock.sleeps).toEqual([]);
     await api.offers.search({ filters: {}, order: [], limit: 1, type: 'on-demand', allocatedStorageGb: 5 });
     expect(clock.sleeps).toHaveLength(1);
@@ -186,7 +240,13 @@ describe('pace and secrecy', () => {
   });
 
   it('does not carry the key to another host by a redirect, nor to the result store', async () => {
-    const api = await open(({ path }) => (path.includes('request_logs') ? { body: { success: true, result_url: '/store/x' } } : path.startsWith('/store') ? { text: 'log line' } : { status: 302, headers: { location: 'http://127.0.0.1:1/' } }));
+    const api = await open(({ path }) =>
+      path.includes('request_logs')
+        ? { body: { success: true, result_url: '/store/x' } }
+        : path.startsWith('/store')
+          ? { text: 'log line' }
+          : { status: 302, headers: { location: 'http://127.0.0.1:1/' } },
+    );
     await failure(api.account.getUser());
     expect(server?.calls).toHaveLength(1);
     expect(await api.instances.logs(1, { tailLines: 5, daemon: false })).toBe('log line');

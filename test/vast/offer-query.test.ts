@@ -55,7 +55,11 @@ describe('docker flags', () => {
   });
 
   it("reads the image's own template", () => {
-    expect(parseDockerFlags('-p 1111:1111 -e PORTAL_CONFIG="localhost:1111:11111:/:Instance Portal" -e FORGE_ARGS="--port 17860" --env=A=b -h host')).toEqual({
+    expect(
+      parseDockerFlags(
+        '-p 1111:1111 -e PORTAL_CONFIG="localhost:1111:11111:/:Instance Portal" -e FORGE_ARGS="--port 17860" --env=A=b -h host',
+      ),
+    ).toEqual({
       '-p 1111:1111': '1',
       PORTAL_CONFIG: 'localhost:1111:11111:/:Instance Portal',
       FORGE_ARGS: '--port 17860',

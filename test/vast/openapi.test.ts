@@ -9,15 +9,20 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { type Recorded, ScriptedServer } from '../support/scripted-server.ts';
 
 /** The published spec, where it lies beside the checkout. */
-const SPEC = process.env['FORGECTL_OPENAPI'] ?? fileURLToPath(new URL('../../../shared/reference/vast-openapi.yaml', import.meta.url));
+const SPEC =
+  process.env['FORGECTL_OPENAPI'] ??
+  fileURLToPath(new URL('../../../shared/reference/vast-openapi.yaml', import.meta.url));
 
 /** Where forgectl knowingly differs from the spec: what -> why (sources: the guides and the official client). */
 const ALLOWED: Record<string, string> = {
   'PUT /api/v0/asks/{id} body client_id': 'the official clients always send it',
-  'PUT /api/v0/asks/{id} body env type': 'the guide asks for an object and calls a string wrong; the official client sends an object',
-  'POST /api/v0/bundles body type enum': 'the spec spells ondemand; the guide, the examples and the official client send on-demand',
+  'PUT /api/v0/asks/{id} body env type':
+    'the guide asks for an object and calls a string wrong; the official client sends an object',
+  'POST /api/v0/bundles body type enum':
+    'the spec spells ondemand; the guide, the examples and the official client send on-demand',
   'POST /api/v0/bundles body order': 'documented in the guide and sent by the official client; absent from the spec',
-  'POST /api/v0/bundles body allocated_storage': 'documented in the guide and sent by the official client; absent from the spec',
+  'POST /api/v0/bundles body allocated_storage':
+    'documented in the guide and sent by the official client; absent from the spec',
   'POST /api/v0/bundles body filter': 'the spec lists examples of fields; any column of an offer is one',
   'GET /api/v0/instances/{id} query owner': 'the official client sends owner=me',
   'GET /api/v0/template query select_cols': 'documented in the guide; the spec lists it as a column list only',
@@ -26,10 +31,15 @@ const ALLOWED: Record<string, string> = {
 
 interface Operation {
   parameters?: { name: string; in: string }[];
-  requestBody?: { content: { 'application/json': { schema: { properties?: Record<string, { type?: string; enum?: unknown[] }> } } } };
+  requestBody?: {
+    content: { 'application/json': { schema: { properties?: Record<string, { type?: string; enum?: unknown[] }> } } };
+  };
 }
 
-const filters = { ...parseOfferQuery('reliability>0.9 gpu_ram>=24 verified=true').filters, geolocation: regionFilter('EU') };
+const filters = {
+  ...parseOfferQuery('reliability>0.9 gpu_ram>=24 verified=true').filters,
+  geolocation: regionFilter('EU'),
+};
 const calls: Recorded[] = [];
 let server: ScriptedServer;
 
@@ -45,7 +55,17 @@ async function sendEverything(): Promise<void> {
   await instances.list();
   await instances.findByLabel('x');
   await instances.get(1);
-  await instances.create({ offerId: 1, label: 'l', image: 'i', templateHashId: 'h', diskGb: 10, env: { A: 'b' }, runtype: 'ssh_direct', onstart: 'entrypoint.sh', bidPrice: 0.1 });
+  await instances.create({
+    offerId: 1,
+    label: 'l',
+    image: 'i',
+    templateHashId: 'h',
+    diskGb: 10,
+    env: { A: 'b' },
+    runtype: 'ssh_direct',
+    onstart: 'entrypoint.sh',
+    bidPrice: 0.1,
+  });
   await instances.setState(1, 'running');
   await instances.setLabel(1, 'x');
   await instances.reboot(1);
@@ -67,7 +87,17 @@ function answer({ path }: Recorded): { body?: unknown; text?: string } {
   if (path.includes('apikeys')) return { body: { apikeys: [] } };
   if (path.includes('request_logs')) return { body: { success: true, result_url: '/store' } };
   if (path === '/store') return { text: 'log' };
-  return { body: { success: true, id: 1, offers: [], instances: path.startsWith('/api/v1') ? [] : null, templates: [], new_contract: 1, total_instances: 0 } };
+  return {
+    body: {
+      success: true,
+      id: 1,
+      offers: [],
+      instances: path.startsWith('/api/v1') ? [] : null,
+      templates: [],
+      new_contract: 1,
+      total_instances: 0,
+    },
+  };
 }
 
 describe.runIf(existsSync(SPEC))('every request that forgectl sends, against the published spec', () => {
@@ -83,7 +113,9 @@ describe.runIf(existsSync(SPEC))('every request that forgectl sends, against the
   });
 
   it('method, path, query and body are those of the spec, but for the differences that are listed with a reason', () => {
-    const wrong = calls.flatMap((call) => differences(call, paths)).filter((difference) => ALLOWED[difference] === undefined);
+    const wrong = calls
+      .flatMap((call) => differences(call, paths))
+      .filter((difference) => ALLOWED[difference] === undefined);
     expect([...new Set(wrong)]).toEqual([]);
   });
 });
@@ -95,11 +127,17 @@ if (!existsSync(SPEC)) {
 }
 
 function differences(call: Recorded, paths: Record<string, Record<string, Operation>>): string[] {
-  const found = Object.entries(paths).find(([path]) => new RegExp(`^${path.replace(/\{\w+\}/gu, '[^/]+')}/?$`, 'u').test(call.path) && !(path.includes('{id}') && /\/(current|start)\/?$/u.test(call.path)));
+  const found = Object.entries(paths).find(
+    ([path]) =>
+      new RegExp(`^${path.replace(/\{\w+\}/gu, '[^/]+')}/?$`, 'u').test(call.path) &&
+      !(path.includes('{id}') && /\/(current|start)\/?$/u.test(call.path)),
+  );
   const operation = found?.[1][call.method.toLowerCase()];
   if (found === undefined || operation === undefined) return [`${call.method} ${call.path} is not in the spec`];
   const name = `${call.method} ${found[0]}`;
-  const known = new Set((operation.parameters ?? []).filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name));
+  const known = new Set(
+    (operation.parameters ?? []).filter((parameter) => parameter.in === 'query').map((parameter) => parameter.name),
+  );
   const query = [...call.query.keys()].filter((key) => !known.has(key)).map((key) => `${name} query ${key}`);
   return [...query, ...bodyDifferences(name, call.body, operation)];
 }
@@ -109,7 +147,10 @@ function bodyDifferences(name: string, body: unknown, operation: Operation): str
   if (properties === undefined) return [];
   return Object.entries((body ?? {}) as Record<string, unknown>).flatMap(([key, value]) => {
     const schema = properties[key];
-    if (schema === undefined) return [`${name} body ${typeof value === 'object' && !Array.isArray(value) && name.includes('bundles') ? 'filter' : key}`];
+    if (schema === undefined)
+      return [
+        `${name} body ${typeof value === 'object' && !Array.isArray(value) && name.includes('bundles') ? 'filter' : key}`,
+      ];
     const type = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
     const wanted = schema.type === 'integer' ? 'number' : schema.type;
     if (wanted !== undefined && wanted !== type) return [`${name} body ${key} type`];

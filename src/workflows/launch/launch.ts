@@ -20,12 +20,16 @@ export interface LaunchResult {
 
 /** Key, contract, ladder. A failure after the renting names the contract, what it costs and how to end it. */
 export async function launch(deps: LaunchDependencies, plan: LaunchPlan): Promise<LaunchResult> {
-  await refuseUsedLabel(deps, plan.label);
+  if (plan.labelIsChosen) await refuseUsedLabel(deps, plan.label);
   const keyStage = deps.reporter.stage('key', 'Preparing the SSH key');
   const key = await ended(keyStage, deps.registerKey());
   keyStage.done(`SSH key ${key.description}${key.added ? ', added to the account' : ''}`);
   const contractId = await rent(deps, plan);
   deps.onRented(contractId);
+  // No host has a container in less; an earlier look would only spend a call.
+  await deps.clock.sleep(FIRST_LOOK_MS, deps.signal).catch((error: unknown) => {
+    throw nameTheCost(error, contractId, plan);
+  });
   try {
     const readiness = await awaitReadiness(
       // The direct port accepts only keys of the instance itself; an account key may not reach it (docs disagree).
@@ -95,6 +99,7 @@ async function lookForLabel(deps: LaunchDependencies, label: string, cause: unkn
   return [];
 }
 
+const FIRST_LOOK_MS = 8_000;
 const LABEL_LOOKS = 4;
 const LABEL_LOOK_EVERY_MS = 5_000;
 

@@ -9,6 +9,8 @@ import type { Rung } from '../readiness/rungs.js';
 /** Everything that was decided before the first effect. Plain data; `--dry-run` prints it. */
 export interface LaunchPlan {
   label: string;
+  /** The user's own word, which may be in use; a made-up one is unique. */
+  labelIsChosen: boolean;
   offer: Offer;
   price: PriceEstimate;
   bidPerHourUsd: number | null;
@@ -27,6 +29,7 @@ type TemplateChoice =
 
 export interface LaunchWishes {
   label: string;
+  labelIsChosen: boolean;
   diskGb: number | null;
   image: string | null;
   /** A URL, "none", or null for what the template says. */
@@ -65,6 +68,7 @@ export function planLaunch(wishes: LaunchWishes, facts: { offer: Offer; template
   };
   return {
     label: wishes.label,
+    labelIsChosen: wishes.labelIsChosen,
     offer,
     price: estimatePrice(offer, diskGb, wishes.bidPerHourUsd),
     bidPerHourUsd: wishes.bidPerHourUsd,

@@ -252,7 +252,7 @@ interface Look {
 }
 
 /** The row is read again this often while the rungs above it are climbed. */
-const ROW_EVERY_MS = 30_000;
+const ROW_EVERY_MS = 60_000;
 const START_GRACE_MS = 60_000;
 /** Wall time for one probe; it does a few local HTTP requests with 5 s each. */
 const PROBE_TIMEOUT_MS = 30_000;

@@ -15,7 +15,7 @@ const MINUTE_MS = 60_000;
 
 /** Deadlines: image pulls of 10 GB at 100 Mbit/s take 14 min; the platform's own QA gives a whole start 40 min. */
 export const RUNG_RULES: Record<Rung, RungRules> = {
-  api: { title: 'Waiting for the machine', doneTitle: 'The machine runs', deadlineMs: 25 * MINUTE_MS, pollMs: 5_000 },
+  api: { title: 'Waiting for the machine', doneTitle: 'The machine runs', deadlineMs: 25 * MINUTE_MS, pollMs: 10_000 },
   ssh: { title: 'Logging in', doneTitle: 'Logged in over SSH', deadlineMs: 6 * MINUTE_MS, pollMs: 5_000 },
   boot: { title: 'Booting the image', doneTitle: 'The image has booted', deadlineMs: 10 * MINUTE_MS, pollMs: 4_000 },
   provisioning: {
