@@ -47,11 +47,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected flags!: ParsedFlags<T>;
   protected args!: ParsedArgs<T>;
+  /** All words that are not flags, for commands that take any number of them. */
+  protected words: string[] = [];
   private opened: ForgeContext | null = null;
 
   override async init(): Promise<void> {
     await super.init();
-    const { args, flags } = await this.parse({
+    const { args, argv, flags } = await this.parse({
       flags: this.ctor.flags,
       baseFlags: (super.ctor as typeof BaseCommand).baseFlags,
       args: this.ctor.args,
@@ -60,6 +62,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     });
     this.flags = flags as ParsedFlags<T>;
     this.args = args as ParsedArgs<T>;
+    this.words = argv as string[];
   }
 
   /** Settings, API, terminal, reporter: each is made when it is first used. */

@@ -1,9 +1,11 @@
 import { Args, Flags } from '@oclif/core';
 
+export const dryRunFlag = Flags.boolean({ description: 'Print what would be done and do nothing.' });
+
 /** For every command that changes something. */
 export const changeFlags = {
   yes: Flags.boolean({ char: 'y', description: 'Do not ask for confirmation.', env: 'FORGECTL_YES' }),
-  'dry-run': Flags.boolean({ description: 'Print what would be done and do nothing.' }),
+  'dry-run': dryRunFlag,
 };
 
 export const eventsFlag = Flags.boolean({

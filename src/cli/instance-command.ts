@@ -7,13 +7,9 @@ import { selectInstances } from './select-instances.js';
 export abstract class InstanceCommand<T extends typeof Command> extends BaseCommand<T> {
   static override strict = false;
 
-  /** The words after the command that are not flags. oclif keeps them all in argv when `strict` is off. */
-  protected names: string[] = [];
-
-  override async init(): Promise<void> {
-    await super.init();
-    const { argv } = await this.parse({ ...this.ctor, baseFlags: BaseCommand.baseFlags });
-    this.names = argv as string[];
+  /** Instances as named on the line. */
+  protected get names(): string[] {
+    return this.words;
   }
 
   protected async selected(): Promise<Instance[]> {

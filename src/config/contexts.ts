@@ -61,7 +61,8 @@ export class Contexts {
     await this.save({ ...this.stored, current: name });
   }
 
-  async add(name: string, { apiUrl, sshKey }: { apiUrl: string; sshKey: string | null }): Promise<void> {
+  /** Throws when the name or the address cannot be used. */
+  refuseAddition(name: string, apiUrl: string): void {
     if (!/^[a-z0-9][a-z0-9_.-]{0,62}$/iu.test(name)) {
       throw new ForgeError(`"${name}" cannot be the name of a context.`, {
         code: 'BAD_CONTEXT_NAME',
@@ -77,6 +78,10 @@ export class Contexts {
       });
     }
     refuseBadUrl(apiUrl);
+  }
+
+  async add(name: string, { apiUrl, sshKey }: { apiUrl: string; sshKey: string | null }): Promise<void> {
+    this.refuseAddition(name, apiUrl);
     await this.save({
       ...this.stored,
       contexts: { ...this.stored.contexts, [name]: { api_url: apiUrl, ssh_key: sshKey } },

@@ -98,6 +98,17 @@ export class Settings {
     return [...known, ...unknown];
   }
 
+  /** What `set` would make of it; throws wrong usage as `set` does. */
+  check(key: string, typed: string): SettingEntry {
+    const known = knownKey(key);
+    return {
+      key: known,
+      value: this.parsed(known, typed, 'the command line'),
+      origin: 'file',
+      description: DECLARATIONS[known].description,
+    };
+  }
+
   async set(key: string, typed: string): Promise<void> {
     const known = knownKey(key);
     const parsed = DECLARATIONS[known].parse(typed);

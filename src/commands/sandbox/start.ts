@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../cli/base-command.js';
-import { positiveNumberFlag } from '../../cli/flags.js';
+import { dryRunFlag, positiveNumberFlag } from '../../cli/flags.js';
 import { startSandboxProcess } from '../../cli/sandbox-process.js';
 
 export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
@@ -14,6 +14,7 @@ export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
       helpValue: 'N',
     }),
     seed: Flags.integer({ description: 'Which offers there are.' }),
+    'dry-run': dryRunFlag,
     foreground: Flags.boolean({ description: 'Stay in this terminal until Ctrl-C.' }),
   };
   static override examples = [
@@ -24,6 +25,10 @@ export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
   async run(): Promise<Record<string, unknown>> {
     const { flags, context } = this;
     const options = { port: flags.port ?? null, timeScale: flags['time-scale'] ?? null, seed: flags.seed ?? null };
+    if (flags['dry-run']) {
+      this.answer(`Would start the sandbox of ${context.paths.sandboxDir}.`);
+      return { dry_run: true, started: false, state_dir: context.paths.sandboxDir };
+    }
     if (!flags.foreground) {
       const { running, started } = await startSandboxProcess(context.paths.sandboxDir, options);
       this.answer(

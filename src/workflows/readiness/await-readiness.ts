@@ -109,7 +109,7 @@ class Climb {
     for (;;) {
       this.deps.signal.throwIfAborted();
       const look = await this.look(rung);
-      stage.detail([look.detail, this.costSoFar()].filter((part) => part !== '').join(' · '));
+      stage.detail([this.costSoFar(), look.detail].filter((part) => part !== '').join(' · '));
       if (look.reached) return;
       const now = this.deps.clock.now();
       if (now - this.startedMs > this.goal.timeoutMs) await this.giveUp(rung, this.goal.timeoutMs, look);

@@ -1,0 +1,268 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ssh2, { type Client, type ClientChannel, type SFTPWrapper } from 'ssh2';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Machine, MachineAddresses, MachineSpec } from '../../src/sandbox/machine/contract.ts';
+import { openMachine } from '../../src/sandbox/machine/machine.ts';
+
+const parent = mkdtempSync(join(tmpdir(), 'forgectl machines '));
+const key = ssh2.utils.generateKeyPairSync('ed25519');
+const stranger = ssh2.utils.generateKeyPairSync('ed25519');
+
+function specOf(id: number): MachineSpec {
+  return {
+    id,
+    directory: join(parent, String(id)),
+    image: 'vastai/forge:test',
+    runtype: 'ssh_direct',
+    env: {
+      PORTAL_CONFIG: 'localhost:1111:11111:/:Instance Portal|localhost:7860:17860:/:Forge',
+      FORGE_ARGS: '--port 17860',
+    },
+    ports: [1111, 7860],
+    onstart: 'entrypoint.sh',
+    gpu: { name: 'RTX 4090', count: 1, ramMb: 24_000, driver: '570.1' },
+    diskGb: 20,
+    authorizedKeys: [key.public],
+    jupyterToken: 'token',
+    instanceApiKey: 'key',
+    sandboxUrl: 'http://127.0.0.1:9',
+    timeScale: 60,
+  };
+}
+
+function login(port: number, privateKey = key.private, onHostKey: (key: Buffer) => void = () => {}): Promise<Client> {
+  const client = new ssh2.Client();
+  return new Promise((resolve, reject) => {
+    client.on('ready', () => resolve(client)).on('error', reject);
+    client.connect({
+      host: '127.0.0.1',
+      port,
+      username: 'root',
+      privateKey,
+      hostVerifier: (shown: Buffer) => {
+        onHostKey(shown);
+        return true;
+      },
+    });
+  });
+}
+
+interface Ran {
+  stdout: Buffer;
+  stderr: string;
+  code: number | null;
+  signal: string | undefined;
+}
+
+function run(
+  client: Client,
+  command: string,
+  options: { input?: Buffer; pty?: boolean; during?: (channel: ClientChannel) => void } = {},
+): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    client.exec(command, { pty: options.pty ? { rows: 33, cols: 99 } : false }, (error, channel) => {
+      if (error) return reject(error);
+      const out: Buffer[] = [];
+      let stderr = '';
+      let end: [number | null, string | undefined] = [null, undefined];
+      channel.on('data', (chunk: Buffer) => out.push(chunk));
+      channel.stderr.on('data', (chunk: Buffer) => {
+        stderr += chunk;
+      });
+      channel.on('exit', (code: number | null, signal?: string) => {
+        end = [code, signal];
+      });
+      channel.on('close', () => resolve({ stdout: Buffer.concat(out), stderr, code: end[0], signal: end[1] }));
+      if (options.during !== undefined) options.during(channel);
+      else if (!options.pty) channel.end(options.input ?? '');
+    });
+  });
+}
+
+async function until(client: Client, command: string): Promise<void> {
+  for (let look = 0; look < 200; look += 1) if ((await run(client, command)).code === 0) return;
+  throw new Error(`never true: ${command}`);
+}
+
+function get(client: Client, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    client.forwardOut('127.0.0.1', 1, '127.0.0.1', port, (error, channel) => {
+      if (error) return reject(error);
+      let text = '';
+      channel.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      channel.on('close', () => resolve(text));
+      channel.end('GET / HTTP/1.0\r\nhost: x\r\n\r\n');
+    });
+  });
+}
+
+describe('machines that really run', () => {
+  const machines: Machine[] = [];
+  const addresses: MachineAddresses[] = [];
+  let client: Client;
+  let firstHostKey = '';
+
+  beforeAll(async () => {
+    for (const id of [1, 2]) {
+      const machine = openMachine(specOf(id), () => {});
+      await machine.create();
+      addresses.push(await machine.start());
+      machines.push(machine);
+    }
+    client = await login((addresses[0] as MachineAddresses).sshPort, key.private, (shown) => {
+      firstHostKey = shown.toString('base64');
+    });
+  });
+  afterAll(async () => {
+    client.end();
+    await Promise.all(machines.map((machine) => machine.destroy()));
+    rmSync(parent, { recursive: true, force: true });
+  });
+
+  it('lets in the attached key and nobody else; later keys count at once', async () => {
+    const { sshPort } = addresses[1] as MachineAddresses;
+    await expect(login(sshPort, stranger.private)).rejects.toThrow(/authentication/u);
+    await machines[1]?.setAuthorizedKeys([key.public, stranger.public], []);
+    (await login(sshPort, stranger.private)).end();
+  });
+
+  it('runs commands with separate streams, exact exit codes and signals, binary clean', async () => {
+    expect(await run(client, 'echo out; echo err >&2; exit 42')).toMatchObject({
+      stdout: Buffer.from('out\n'),
+      stderr: 'err\n',
+      code: 42,
+    });
+    const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7) & 255));
+    expect((await run(client, 'cat', { input: bytes })).stdout.equals(bytes)).toBe(true);
+    expect((await run(client, "printf '%s' a | tr a b | cat")).stdout.toString()).toBe('b');
+    expect((await run(client, 'kill -TERM $$')).signal).toBe('SIGTERM');
+    const killed = await run(client, 'sleep 60', { during: (channel) => setTimeout(() => channel.signal('KILL'), 50) });
+    expect(killed.signal).toBe('SIGKILL');
+  });
+
+  it('gives a one-shot command none of the container’s variables, as the image does', async () => {
+    expect((await run(client, 'echo "[$WORKSPACE][$FORGE_ARGS]"; basename "$PWD"')).stdout.toString()).toBe(
+      '[][]\nroot\n',
+    );
+  });
+
+  it('has terminals that know their size, and change it', async () => {
+    const ran = await run(client, 'stty size; read line; stty size', {
+      pty: true,
+      during: (channel) => {
+        setTimeout(() => {
+          channel.setWindow(50, 120, 0, 0);
+          setTimeout(() => channel.write('go\n'), 200);
+        }, 300);
+      },
+    });
+    expect(ran.stdout.toString()).toContain('33 99');
+    expect(ran.stdout.toString()).toContain('50 120');
+  });
+
+  it('boots: supervisor in its real words and codes, provisioning, Forge on 17860', async () => {
+    await until(
+      client,
+      '[ ! -e "$FORGECTL_ROOT/.provisioning" ] && [ "$(curl -s -o /dev/null -w "%{http_code}" http://127.0.0.1:17860/)" = 200 ]',
+    );
+    const status = await run(client, 'supervisorctl status');
+    expect(status.code).toBe(3);
+    expect(status.stdout.toString()).toMatch(/^forge {28}RUNNING {3}pid \d+, uptime \d+:\d\d:\d\d$/mu);
+    expect((await run(client, 'supervisorctl status nothing')).stdout.toString()).toBe(
+      'nothing: ERROR (no such process)\n',
+    );
+    expect((await run(client, 'supervisorctl start forge')).stdout.toString()).toBe('forge: ERROR (already started)\n');
+    expect((await run(client, 'supervisorctl restart forge')).stdout.toString()).toBe(
+      'forge: stopped\nforge: started\n',
+    );
+    expect((await run(client, 'supervisorctl stop cron; supervisorctl stop cron')).stdout.toString()).toBe(
+      'cron: stopped\ncron: ERROR (not running)\n',
+    );
+    expect((await run(client, 'curl -s http://127.0.0.1:11111/health')).stdout.toString()).toBe('{"status": "ok"}');
+  });
+
+  it('two machines both have a 17860, each its own; other addresses are not reached', async () => {
+    const other = await login((addresses[1] as MachineAddresses).sshPort);
+    for (const peer of [client, other])
+      await until(peer, '[ "$(curl -s -o /dev/null -w "%{http_code}" http://127.0.0.1:17860/)" = 200 ]');
+    await run(other, 'supervisorctl stop forge');
+    expect(await get(client, 17860)).toContain('<title>Stable Diffusion WebUI Forge</title>');
+    await expect(get(other, 17860)).rejects.toThrow();
+    await new Promise<void>((resolve) => {
+      client.forwardOut('127.0.0.1', 1, 'example.com', 80, (error) => {
+        expect(error).toBeDefined();
+        resolve();
+      });
+    });
+    other.end();
+  });
+
+  it('has a real repository, dirty and detached as shipped, and a real Python with its packages', async () => {
+    const forge = 'cd "$FORGECTL_ROOT/workspace/stable-diffusion-webui-forge"';
+    expect((await run(client, `${forge} && git status --porcelain -uno`)).stdout.toString()).toBe(
+      ' M requirements_versions.txt\n',
+    );
+    expect((await run(client, `${forge} && git symbolic-ref -q HEAD`)).code).toBe(1);
+    expect(
+      (
+        await run(client, `${forge} && git fetch -q origin && git rev-list --count HEAD..origin/main`)
+      ).stdout.toString(),
+    ).toBe('3\n');
+    const freeze = await run(
+      client,
+      '"$FORGECTL_ROOT/venv/main/bin/python" -c "import torch; print(torch.__version__, torch.cuda.is_available())"',
+    );
+    expect(freeze.stdout.toString()).toBe('2.9.1+cu128 True\n');
+  });
+
+  it('serves files over sftp below its root, and nothing above it', async () => {
+    const sftp = await new Promise<SFTPWrapper>((resolve, reject) =>
+      client.sftp((error, session) => (error ? reject(error) : resolve(session))),
+    );
+    const source = join(parent, 'source');
+    const bytes = Buffer.alloc(700_000, 'forge');
+    writeFileSync(source, bytes);
+    await new Promise<void>((resolve, reject) =>
+      sftp.fastPut(source, "/workspace/a 'b' ☃.bin", (error) => (error ? reject(error) : resolve())),
+    );
+    expect(readFileSync(join(parent, '1/root/workspace', "a 'b' ☃.bin")).equals(bytes)).toBe(true);
+    const names = await new Promise<string[]>((resolve, reject) =>
+      sftp.readdir('/workspace', (error, list) =>
+        error ? reject(error) : resolve(list.map((entry) => entry.filename)),
+      ),
+    );
+    expect(names).toContain("a 'b' ☃.bin");
+    const outside = await new Promise<Error | undefined>((resolve) =>
+      sftp.readFile(`/../../${'../'.repeat(9)}${source}`, (error) => resolve(error ?? undefined)),
+    );
+    expect(outside).toBeDefined();
+  });
+
+  it('recycle: everything is as new, with another host key and another port', async () => {
+    const before = addresses[0] as MachineAddresses;
+    const after = await (machines[0] as Machine).recycle();
+    let hostKey = '';
+    client = await login(after.sshPort, key.private, (shown) => {
+      hostKey = shown.toString('base64');
+    });
+    expect(hostKey).not.toBe(firstHostKey);
+    expect(after.sshPort).not.toBe(before.sshPort);
+    expect((await run(client, 'ls "$FORGECTL_ROOT/workspace"')).stdout.toString()).not.toContain('☃');
+  });
+
+  it('stop ends every process and keeps the files', async () => {
+    await run(client, 'touch "$FORGECTL_ROOT/workspace/kept"; (sleep 500 >/dev/null 2>&1 &); true');
+    const root = join(parent, '1', 'root');
+    await machines[0]?.stop();
+    const left = execFileSync('ps', ['-eo', 'pid,stat,args'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes(root) && !/^\s*\d+\s+Z/u.test(line));
+    expect(left).toEqual([]);
+    expect(readFileSync(join(root, 'workspace/kept'), 'utf8')).toBe('');
+  });
+});
