@@ -53,6 +53,6 @@ export class HostKeys {
 }
 
 /** As OpenSSH prints it. */
-export function fingerprint(key: Buffer): string {
+function fingerprint(key: Buffer): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/u, '')}`;
 }

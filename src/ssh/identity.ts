@@ -101,7 +101,7 @@ async function fromAgent(socket: string | undefined): Promise<Identity | null> {
 const AGENT_LIMIT_MS = 2000;
 
 /** forgectl's own ed25519 key, without a passphrase, readable by the user alone. Two processes may race to make it. */
-export async function ownIdentity(directory: string): Promise<Identity> {
+async function ownIdentity(directory: string): Promise<Identity> {
   const { utils } = (await import('ssh2')).default;
   const path = join(directory, 'id_ed25519');
   if (!existsSync(path)) {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const RUN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
+const RUN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 
 export interface Finished {
   code: number | null;

@@ -15,7 +15,7 @@ export interface OfferVerdict {
 /** Memory below which SDXL models swap. */
 const COMFORTABLE_GPU_RAM_MB = 16_000;
 
-export function judgeOffer(offer: Offer, diskGb: number): OfferVerdict {
+function judgeOffer(offer: Offer, diskGb: number): OfferVerdict {
   const price = estimatePrice(offer, diskGb);
   const good: string[] = [];
   const bad: string[] = [];
