@@ -1,6 +1,7 @@
 import { resolveCredential } from '../config/credentials.js';
 import { Secret } from '../config/secret.js';
 import { EXIT, ForgeError } from '../errors.js';
+import type { WireEntry } from '../vast/client.js';
 import type { User } from '../vast/model.js';
 import type { Vast } from '../vast/vast.js';
 import type { ForgeContext } from './context.js';
@@ -45,14 +46,7 @@ async function vastWith(context: ForgeContext, key: Secret): Promise<Vast> {
   return createVast(client, context.clock);
 }
 
-function writeWireLine(entry: {
-  method: string;
-  url: string;
-  status: number | null;
-  elapsedMs: number;
-  sent: unknown;
-  received: unknown;
-}): void {
+function writeWireLine(entry: WireEntry): void {
   const short = (value: unknown): string => {
     const text = JSON.stringify(value) ?? '';
     return text.length > 600 ? `${text.slice(0, 600)}… (${text.length} characters)` : text;

@@ -1,5 +1,5 @@
 /** Reads what must be known even when the flags do not parse. Words after `--` belong to somebody else. */
-function ownWords(argv: readonly string[]): readonly string[] {
+export function ownWords(argv: readonly string[]): readonly string[] {
   const end = argv.indexOf('--');
   return end === -1 ? argv : argv.slice(0, end);
 }

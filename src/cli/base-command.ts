@@ -1,5 +1,6 @@
 import { Command, Flags, type Interfaces } from '@oclif/core';
-import { wantsEvents, wantsJson } from './argv.js';
+import { EXIT, ForgeError } from '../errors.js';
+import { ownWords, wantsEvents, wantsJson } from './argv.js';
 import { type ForgeContext, openContext } from './context.js';
 
 export type ParsedFlags<T extends typeof Command> = Interfaces.InferredFlags<
@@ -36,7 +37,6 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       env: 'FORGECTL_CONTEXT',
       helpValue: 'NAME',
       helpGroup: 'GLOBAL',
-      exclusive: ['sandbox'],
     }),
     sandbox: Flags.boolean({
       description: 'Use the sandbox, a pretend Vast.ai on this computer; it is started when it is not running.',
@@ -68,7 +68,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** Settings, API, terminal, reporter: each is made when it is first used. */
   protected get context(): ForgeContext {
     this.opened ??= openContext({
-      contextName: this.flags.sandbox ? 'sandbox' : (this.flags.context ?? null),
+      contextName: this.contextName(),
       json: this.flags.json,
       events: wantsEvents(this.argv),
       quiet: this.flags.quiet,
@@ -76,6 +76,22 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       version: this.config.version,
     });
     return this.opened;
+  }
+
+  /** What was typed wins over the environment, whichever of the two words it is. */
+  private contextName(): string | null {
+    const typed = ownWords(this.argv);
+    const typedSandbox = typed.includes('--sandbox');
+    const typedContext = typed.some((word) => word === '--context' || word.startsWith('--context='));
+    if (typedSandbox && typedContext) {
+      throw new ForgeError('--sandbox and --context name two contexts.', {
+        code: 'USAGE',
+        exit: EXIT.usage,
+        hint: 'Give one of them.',
+      });
+    }
+    if (typedContext) return this.flags.context ?? null;
+    return this.flags.sandbox ? 'sandbox' : (this.flags.context ?? null);
   }
 
   /** The answer. Human form on stdout unless --json is on; then the document that run() returns is printed instead. */

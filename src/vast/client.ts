@@ -5,7 +5,7 @@ import { type HttpAnswer, Transport } from './transport.js';
 import { type CallFacts, cleanApiText, isRenting, nonsense, refusal, unreachable, VastError } from './vast-error.js';
 
 /** One line of the wire log; bodies are redacted already. */
-interface WireEntry {
+export interface WireEntry {
   method: string;
   url: string;
   status: number | null;

@@ -103,6 +103,13 @@ describe('the command line as a whole', () => {
     expect((await home.run(['launch', '--events'])).code).toBe(2);
   });
 
+  it('what is typed wins over the environment, for the context too', async () => {
+    const { error } = await home.json<{ error: { code: string; message: string } }>(['ls', '--context', 'vast'], {
+      env: { FORGECTL_SANDBOX: '1' },
+    });
+    expect(error).toMatchObject({ code: 'NOT_SIGNED_IN', message: 'You are not signed in to vast.' });
+  });
+
   it.each([
     ['--timeout', 'soon'],
     ['--max-price', '-1'],

@@ -112,6 +112,17 @@ describe('the first journey', () => {
     });
     expect(models.status).toBe(200);
     expect(await models.json()).toMatchObject([{ model_name: 'v1-5-pruned-emaonly' }]);
+    const drawn = await fetch(`${base}/sdapi/v1/txt2img`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${row?.jupyter_token}` },
+      body: '{"prompt":"a fox"}',
+    });
+    const { images } = (await drawn.json()) as { images: string[] };
+    expect(
+      Buffer.from(images[0] ?? '', 'base64')
+        .subarray(0, 8)
+        .toString('latin1'),
+    ).toBe('\x89PNG\r\n\x1a\n');
   });
 
   it('stop, start, wait, reboot, recycle: each reads back that it happened and says what it costs', async () => {

@@ -72,7 +72,7 @@ def png(width=64, height=64):
     def chunk(kind, data):
         body = kind + data
         return len(data).to_bytes(4, 'big') + body + zlib.crc32(body).to_bytes(4, 'big')
-    rows = b''.join(b'\\\\x00' + bytes([x * 4 & 255, y * 4 & 255, 128] * 1) * 1 if False else b'\\\\x00' + b''.join(bytes([x * 4 & 255, y * 4 & 255, 128]) for x in range(width)) for y in range(height))
+    rows = b''.join(b'\\\\x00' + b''.join(bytes([x * 4 & 255, y * 4 & 255, 128]) for x in range(width)) for y in range(height))
     header = width.to_bytes(4, 'big') + height.to_bytes(4, 'big') + b'\\\\x08\\\\x02\\\\x00\\\\x00\\\\x00'
     return b'\\\\x89PNG\\\\r\\\\n\\\\x1a\\\\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b'')
 
