@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** Processes of one machine, each the leader of its own group, so that ending one ends what it started. */
 export class ProcessGroups {
@@ -18,8 +19,27 @@ export class ProcessGroups {
     const killer = setTimeout(() => {
       for (const child of this.children) signalGroup(child, 'SIGKILL');
     }, graceMs);
+    const groups = [...this.children].map((child) => child.pid);
     await Promise.all(ended);
     clearTimeout(killer);
+    await Promise.all(groups.map((group) => (group === undefined ? null : untilGroupIsGone(group))));
+  }
+}
+
+/** What a leader left running in its group gets a second, then SIGKILL. Dead members that nobody collected do not hold it up. */
+async function untilGroupIsGone(group: number): Promise<void> {
+  for (let look = 0; look < 40; look += 1) {
+    try {
+      process.kill(-group, 0);
+    } catch {
+      return;
+    }
+    await delay(25);
+  }
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // gone meanwhile
   }
 }
 

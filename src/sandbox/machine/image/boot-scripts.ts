@@ -7,6 +7,9 @@ export const BOOT_DEFAULT = `#!/bin/bash
 root=$FORGECTL_ROOT
 pause() { sleep "$(awk -v t="$1" -v s="\${SANDBOX_TIME_SCALE:-1}" 'BEGIN { print t / s }')"; }
 say() { printf '%s\\n' "$*"; }
+supervisor=
+# The last to go: when this process has ended, so has everything that it started.
+trap 'trap - TERM; [ -n "$supervisor" ] && { kill -TERM "$supervisor" 2>/dev/null; wait "$supervisor"; }; exit 143' TERM
 mkdir -p "$root/tmp" "$root/run/ports" "$root/var/log/portal" "\${WORKSPACE%/}"
 rm -f "$root"/.provisioning
 
