@@ -18,6 +18,8 @@ export const EXIT = {
   cleanUpFailed: 15,
   interrupted: 130,
   terminated: 143,
+  /** Of `exec` and `ssh`, as OpenSSH has it: all smaller numbers may be the remote command's. */
+  noConnection: 255,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -48,4 +50,13 @@ export class ForgeError extends Error {
     this.hint = options.hint ?? null;
     this.details = options.details ?? {};
   }
+}
+
+/** Ctrl-C, or a request to end: what was begun is taken back, and the process ends with it. */
+export function isInterruption(error: unknown): error is ForgeError {
+  return error instanceof ForgeError && (error.exit === EXIT.interrupted || error.exit === EXIT.terminated);
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -19,9 +19,19 @@ export function resolvePaths(env: NodeJS.ProcessEnv, home: string = env['HOME'] 
   return { home, configDir, stateDir, sandboxDir: env['FORGECTL_SANDBOX_DIR'] || join(stateDir, 'sandbox') };
 }
 
-/** Writes the whole file or nothing, 0600, in directories that only the user can open. */
+/** Writes the whole file or nothing, 0600, flushed, in directories that only the user can open. */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const { default: writeFileAtomic } = await import('write-file-atomic');
   await writeFileAtomic(path, text, { mode: 0o600 });
+}
+
+/** The names in a directory as they are now survive a loss of power. */
+export function flushDirectory(path: string): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
 }

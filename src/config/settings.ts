@@ -14,6 +14,8 @@ export interface SettingValues {
   template: string | null;
   provisioning: string | null;
   ssh_key: string | null;
+  /** Seconds, wall time. */
+  api_timeout: number;
 }
 
 export type SettingKey = keyof SettingValues;
@@ -52,6 +54,7 @@ const DECLARATIONS: { [K in SettingKey]: Declaration<K> } = {
   template: { default: null, description: 'Template by name, hash or id', parse: text },
   provisioning: { default: null, description: 'Script for the first start (URL), or none', parse: text },
   ssh_key: { default: null, description: 'Private key to log in with', parse: text },
+  api_timeout: { default: 60, description: 'Wait for an answer of the API, seconds', parse: number(0.2, 600) },
 };
 
 export interface SettingEntry {

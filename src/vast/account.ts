@@ -1,6 +1,7 @@
 import { isRecord, type VastClient } from './client.js';
 import type { User } from './model.js';
-import { readApiKeys, readKeyId, readNothing, readUser } from './schema.js';
+import { readApiKeys, readKeyId, readUser } from './schema/account.js';
+import { readNothing } from './schema/fields.js';
 import { VastError } from './vast-error.js';
 
 export interface Scope {
@@ -28,7 +29,8 @@ const CATEGORIES: {
   {
     category: 'billing_read',
     neededFor: 'costs',
-    probe: { route: '/api/v0/charges/', query: { limit: 1, format: 'table' } },
+    // A range is required (published spec); one without charges does as well.
+    probe: { route: '/api/v0/charges/', query: { select_filters: { day: { gte: 0, lte: 86_400 } }, limit: 1 } },
   },
 ];
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import { Pacer } from './rate-limits.js';
-import { redactJson, redactText } from './redact.js';
+import { redactJson, redactText, withoutSent } from './redact.js';
 import { type HttpAnswer, Transport } from './transport.js';
 import { type CallFacts, cleanApiText, isRenting, nonsense, refusal, unreachable, VastError } from './vast-error.js';
 
@@ -23,7 +23,8 @@ export interface VastClientOptions {
   /** Wall time for one call. */
   timeoutMs?: number;
   onWire?: (entry: WireEntry) => void;
-  signal?: AbortSignal;
+  /** The one that counts now: after an interruption, clean-up goes on under another. */
+  signal?: () => AbortSignal;
   /** 0..1; full jitter of the back-off. */
   random?: () => number;
 }
@@ -38,6 +39,12 @@ export interface VastRequest<T> {
   body?: unknown;
   /** Reads the parsed body. Throws an Error that says what is wrong with it. */
   read: (body: unknown) => T;
+  /** Some refusals are answers: what is returned instead of throwing; undefined for those that are not. */
+  readRefusal?: (status: number, body: unknown) => T | undefined;
+  /** How often it is sent at most when nothing speaks against it; 1 for what may well be missing. */
+  tries?: number;
+  /** Wall time for one call, where the client's own is too long to wait. */
+  timeoutMs?: number;
 }
 
 const MAX_TRIES = 5;
@@ -50,6 +57,7 @@ export class VastClient {
   private readonly transport: Transport;
   private readonly pacer: Pacer;
   private readonly base: URL;
+  private readonly closing = new AbortController();
   /** How many requests went out, for the budget of calls. */
   calls = 0;
 
@@ -67,8 +75,9 @@ export class VastClient {
       try {
         return await this.tryOnce(request);
       } catch (error) {
-        if (!(error instanceof VastError) || attempt >= MAX_TRIES || !mayRepeat(request, error)) throw error;
-        await this.options.clock.sleep(this.backOffMs(attempt, error), this.options.signal);
+        if (!(error instanceof VastError) || attempt >= (request.tries ?? MAX_TRIES) || !mayRepeat(request, error))
+          throw error;
+        await this.options.clock.sleep(this.backOffMs(attempt, error), this.options.signal?.());
       }
     }
   }
@@ -78,24 +87,32 @@ export class VastClient {
     const target = new URL(url, this.base);
     const facts: CallFacts = { method: 'GET', route: 'result_url', status: null, apiError: null, apiMessage: null };
     if (!/^https?:$/u.test(target.protocol)) throw nonsense(facts, 'result_url is not an http address', false);
-    const answer = await this.exchange(facts, target, {}, undefined).catch((error: unknown) => {
+    const answer = await this.exchange(facts, target, {}, {}).catch((error: unknown) => {
       if (error instanceof VastError) return null;
       throw error;
     });
     return answer !== null && answer.status === 200 ? answer.text : null;
   }
 
+  /** Waits in the clock's time; ends early, with an error, by an interruption or by `close`. */
+  wait(ms: number): Promise<void> {
+    const signal = this.options.signal?.();
+    const ends = signal === undefined ? this.closing.signal : AbortSignal.any([signal, this.closing.signal]);
+    return this.options.clock.sleep(ms, ends);
+  }
+
   async close(): Promise<void> {
+    this.closing.abort(new Error('the API client was closed'));
     await this.transport.close();
   }
 
   private async tryOnce<T>(request: VastRequest<T>): Promise<T> {
     const { method, route } = request;
     const facts: CallFacts = { method, route, status: null, apiError: null, apiMessage: null };
-    const finished = await this.pacer.turn(method, route, this.options.signal);
+    const finished = await this.pacer.turn(method, route, this.options.signal?.());
     try {
       const headers = { authorization: `Bearer ${this.options.apiKey()}` };
-      const answer = await this.exchange(facts, this.urlOf(request), headers, request.body);
+      const answer = await this.exchange(facts, this.urlOf(request), headers, request);
       return this.understand(request, { ...facts, status: answer.status }, answer);
     } finally {
       finished();
@@ -106,9 +123,10 @@ export class VastClient {
     facts: CallFacts,
     url: URL,
     headers: Record<string, string>,
-    body: unknown,
+    { body, timeoutMs = this.options.timeoutMs ?? 60_000 }: Pick<VastRequest<unknown>, 'body' | 'timeoutMs'>,
   ): Promise<HttpAnswer> {
-    const { signal, onWire, userAgent, timeoutMs } = this.options;
+    const { onWire, userAgent } = this.options;
+    const signal = this.options.signal?.();
     signal?.throwIfAborted();
     const startedMs = Date.now();
     this.calls += 1;
@@ -132,14 +150,15 @@ export class VastClient {
           ...headers,
         },
         body: body === undefined ? null : JSON.stringify(body),
-        timeoutMs: timeoutMs ?? 60_000,
+        timeoutMs,
         signal,
       });
+      const shown = withoutSent(answer.text, body);
       log(
         answer.status,
         facts.route === 'result_url'
           ? `${answer.text.length} characters`
-          : redactJson(parseJson(answer.text) ?? answer.text.slice(0, 500)),
+          : redactJson(parseJson(shown) ?? shown.slice(0, 500)),
       );
       return answer;
     } catch (error) {
@@ -163,12 +182,15 @@ export class VastClient {
         (body === undefined ? cleanApiText(answer.text) : null),
     };
     const isWrite = facts.method !== 'GET';
+    const leftContractId = isRenting(facts.route) ? contractIn(said) : null;
     if (answer.status < 200 || answer.status >= 300) {
-      const error = refusal(told, isWrite && answer.status >= 500);
+      const meant = request.readRefusal?.(answer.status, body);
+      if (meant !== undefined) return meant;
+      const error = refusal(told, { outcomeUnknown: isWrite && answer.status >= 500, leftContractId });
       throw Object.assign(error, { waitS: answer.retryAfterS ?? thresholdOf(told.apiMessage) });
     }
     if (body === undefined) throw nonsense({ ...told, apiMessage: null }, 'it is not JSON', isWrite);
-    if (said['success'] === false) throw refusal(told);
+    if (said['success'] === false) throw refusal(told, { leftContractId });
     try {
       return request.read(body);
     } catch (error) {
@@ -208,6 +230,12 @@ function mayRepeat({ method, route }: VastRequest<unknown>, error: VastError): b
 function thresholdOf(message: string | null): number | null {
   const found = /threshold\s*=\s*(\d+(?:\.\d+)?)/u.exec(message ?? '')?.[1];
   return found === undefined ? null : Number(found);
+}
+
+/** A bid that is too low can make a contract and be refused in one answer (peers: dstack). */
+function contractIn(said: Record<string, unknown>): number | null {
+  const id = Number(said['new_contract'] ?? Number.NaN);
+  return Number.isSafeInteger(id) && id > 0 ? id : null;
 }
 
 function parseJson(text: string): unknown {

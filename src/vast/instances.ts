@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.js';
-import type { VastClient } from './client.js';
+import type { VastClient, VastRequest } from './client.js';
 import { isRecord } from './client.js';
-import type { CreateRequest, Instance } from './model.js';
-import { readContract, readInstance, readInstancePage, readNothing, readResultUrl } from './schema.js';
+import type { CreateRequest, Instance, InstanceSshKey } from './model.js';
+import { readNothing } from './schema/fields.js';
+import { readContract, readInstance, readInstancePage, readResultUrl } from './schema/instance.js';
 import { nonsense, VastError } from './vast-error.js';
 
 const LIST = '/api/v1/instances/';
@@ -11,19 +12,38 @@ const ONE = '/api/v0/instances/{id}/';
 const PAGE_SIZE = 25;
 const MAX_PAGES = 400;
 
+interface LogOptions {
+  tailLines: number;
+  /** The host's log of the container instead of the container's own. */
+  daemon: boolean;
+  /** Only lines that hold this text. */
+  filter?: string;
+}
+
 export function instancesApi(client: VastClient, clock: Clock) {
   const list = (filters: Record<string, unknown> = {}): Promise<Instance[]> => listAll(client, filters);
 
-  /** One row, null when the contract is gone. Rows without a port map are read again from the list (traps 10). */
-  async function get(id: number): Promise<Instance | null> {
+  /** Whose row has no port map on the route of one instance (traps 10): they are read from the list, which has it. */
+  const withoutPorts = new Set<number>();
+
+  /** One row, null when the contract is gone. */
+  async function get(
+    id: number,
+    limits: Pick<VastRequest<unknown>, 'tries' | 'timeoutMs'> = {},
+  ): Promise<Instance | null> {
+    const listed = withoutPorts.has(id) ? (await list({ id: { eq: id } }))[0] : undefined;
+    // Not in the list is asked about once more: "gone" ends a wait for good.
+    if (listed !== undefined) return listed;
     const row = await client.request({
       method: 'GET',
       route: ONE,
       params: { id },
       query: { owner: 'me' },
       read: readInstance,
+      ...limits,
     });
     if (row === null || row.ports !== null || row.actualStatus !== 'running') return row;
+    withoutPorts.add(id);
     return (await list({ id: { eq: id } }))[0] ?? row;
   }
 
@@ -37,6 +57,8 @@ export function instancesApi(client: VastClient, clock: Clock) {
     create: (request: CreateRequest) => create(client, request),
     setState: (id: number, state: 'running' | 'stopped') => put(ONE, id, { state }),
     setLabel: (id: number, label: string) => put(ONE, id, { label }),
+    /** $/hour for the whole machine. */
+    setBid: (id: number, price: number) => put('/api/v0/instances/bid_price/{id}/', id, { client_id: 'me', price }),
     reboot: (id: number) => put('/api/v0/instances/reboot/{id}/', id, {}),
     recycle: (id: number) => put('/api/v0/instances/recycle/{id}/', id, {}),
     destroy: (id: number) => destroy(client, id),
@@ -49,8 +71,16 @@ export function instancesApi(client: VastClient, clock: Clock) {
         read: readNothing,
       });
     },
-    /** The keys of the instance as public key lines; the API sends a JSON string inside JSON (vast-api 7). */
-    async listKeys(id: number): Promise<string[]> {
+    async detachKey(id: number, keyId: number): Promise<void> {
+      await client.request({
+        method: 'DELETE',
+        route: '/api/v0/instances/{id}/ssh/{key}/',
+        params: { id, key: keyId },
+        read: readNothing,
+      });
+    },
+    /** The keys of the instance; the API sends a JSON string inside JSON (vast-api 7). */
+    async listKeys(id: number): Promise<InstanceSshKey[]> {
       return client.request({
         method: 'GET',
         route: '/api/v0/instances/{id}/ssh/',
@@ -59,7 +89,18 @@ export function instancesApi(client: VastClient, clock: Clock) {
       });
     },
     /** Container output (or the host daemon's); null when the store did not have it in time. */
-    logs: (id: number, options: { tailLines: number; daemon: boolean }) => requestLogs(client, clock, id, options),
+    logs: (id: number, options: LogOptions) => requestLogs(client, clock, id, options),
+    /** `ls` or `du` on the machine's files, also of one that is stopped (vast-api 6.1); null as for `logs`. No quoting. */
+    async look(id: number, command: string): Promise<string | null> {
+      const { result_url: url } = await client.request({
+        method: 'PUT',
+        route: '/api/v0/instances/command/{id}/',
+        params: { id },
+        body: { command },
+        read: readResultUrl,
+      });
+      return awaitResult(client, clock, { url, limitMs: LOOK_LIMIT_MS });
+    },
   };
 }
 
@@ -124,7 +165,7 @@ async function create(client: VastClient, request: CreateRequest): Promise<{ con
       ...(onstart === undefined ? {} : { onstart }),
       label,
       target_state: 'running',
-      cancel_unavail: bidPrice === undefined,
+      cancel_unavail: true,
       ...(bidPrice === undefined ? {} : { price: bidPrice }),
     },
     read: readContract,
@@ -141,36 +182,55 @@ async function destroy(client: VastClient, id: number): Promise<void> {
   }
 }
 
-function readInstanceKeys(body: unknown): string[] {
+function readInstanceKeys(body: unknown): InstanceSshKey[] {
   const held = isRecord(body) ? body['ssh_keys'] : null;
   const parsed: unknown = typeof held === 'string' ? JSON.parse(held === '' ? '[]' : held) : held;
   if (!Array.isArray(parsed)) throw new Error('ssh_keys: not a list');
-  return parsed.map((key) => String(isRecord(key) ? (key['public_key'] ?? key['key'] ?? key['ssh_key'] ?? '') : key));
+  return parsed.map((key) => {
+    if (!isRecord(key)) return { id: null, publicKey: String(key) };
+    const { id } = key;
+    return {
+      id: typeof id === 'number' ? id : null,
+      publicKey: String(key['public_key'] ?? key['key'] ?? key['ssh_key'] ?? ''),
+    };
+  });
 }
 
 /** The store answers 404 until the host has written the file; the official client gives up after 9 s, which is too early. */
 const RESULT_LIMIT_MS = 45_000;
-const RESULT_POLL_MS = 700;
+/** A tree of a hundred thousand files on a slow disk. */
+const LOOK_LIMIT_MS = 5 * 60_000;
+const FIRST_RESULT_MS = 2_000;
+const RESULT_POLL_MS = 1_000;
 
-async function requestLogs(
-  client: VastClient,
-  clock: Clock,
-  id: number,
-  options: { tailLines: number; daemon: boolean },
-): Promise<string | null> {
+async function requestLogs(client: VastClient, clock: Clock, id: number, options: LogOptions): Promise<string | null> {
+  const { tailLines, daemon, filter } = options;
   const { result_url: url } = await client.request({
     method: 'PUT',
     route: '/api/v0/instances/request_logs/{id}/',
     params: { id },
     // Values are strings on this route (vast-api 6.2).
-    body: { tail: String(options.tailLines), ...(options.daemon ? { daemon_logs: 'true' } : {}) },
+    body: {
+      tail: String(tailLines),
+      ...(filter === undefined ? {} : { filter }),
+      ...(daemon ? { daemon_logs: 'true' } : {}),
+    },
     read: readResultUrl,
   });
-  const deadlineMs = clock.now() + RESULT_LIMIT_MS;
-  while (clock.now() < deadlineMs) {
+  return awaitResult(client, clock, { url, limitMs: RESULT_LIMIT_MS });
+}
+
+async function awaitResult(
+  client: VastClient,
+  clock: Clock,
+  { url, limitMs }: { url: string; limitMs: number },
+): Promise<string | null> {
+  const deadlineMs = clock.now() + limitMs;
+  // The host needs a moment: an earlier look would only spend a call.
+  for (let waitMs = FIRST_RESULT_MS; clock.now() < deadlineMs; waitMs = RESULT_POLL_MS) {
+    await client.wait(waitMs);
     const text = await client.fetchResult(url);
     if (text !== null) return text;
-    await clock.sleep(RESULT_POLL_MS);
   }
   return null;
 }

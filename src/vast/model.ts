@@ -1,5 +1,5 @@
 /**
- * What forgectl knows of the API's resources, with the unit in each name. `schema.ts` turns the wire's JSON into these.
+ * What forgectl knows of the API's resources, with the unit in each name. `schema/` turns the wire's JSON into these.
  * Strings are trimmed and stripped of control characters there. Null means that the API did not say.
  */
 
@@ -10,6 +10,8 @@ export interface Offer {
   machineId: number;
   hostId: number | null;
   gpuName: string;
+  /** "nvidia" or "amd" */
+  gpuArch: string | null;
   numGpus: number;
   gpuRamMb: number;
   gpuTotalRamMb: number | null;
@@ -77,6 +79,8 @@ export interface Instance {
   diskUsageGb: number | null;
   inetUpCostPerGb: number | null;
   inetDownCostPerGb: number | null;
+  inetUpMbitPerS: number | null;
+  inetDownMbitPerS: number | null;
   imageUuid: string | null;
   imageRuntype: string | null;
   templateId: number | null;
@@ -109,10 +113,46 @@ export interface User {
   creditUsd: number | null;
 }
 
+export type ChargeKind = 'gpu' | 'disk' | 'download' | 'upload' | 'other';
+
+export const NO_CHARGE: Readonly<Record<ChargeKind, number>> = { gpu: 0, disk: 0, download: 0, upload: 0, other: 0 };
+
+/** What one contract or volume was charged in the days that were asked for, $. */
+export interface Charge {
+  /** "instance-123", "volume-7" */
+  source: string;
+  /** instance, volume, or a word of the platform's */
+  type: string;
+  contractId: number | null;
+  label: string | null;
+  /** The first and the last of its days. */
+  startMs: number | null;
+  endMs: number | null;
+  kinds: Record<ChargeKind, number>;
+}
+
 export interface AccountSshKey {
   id: number;
   publicKey: string;
   createdAt: string | null;
+}
+
+export interface InstanceSshKey {
+  /** Null where the API gives bare lines. */
+  id: number | null;
+  publicKey: string;
+}
+
+export interface Volume {
+  id: number;
+  label: string | null;
+  status: string | null;
+  diskSpaceGb: number | null;
+  storageCostPerGbMonth: number | null;
+  machineId: number | null;
+  /** Empty when no instance uses it. */
+  instanceIds: number[];
+  startDateMs: number | null;
 }
 
 export interface Template {

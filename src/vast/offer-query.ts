@@ -32,10 +32,19 @@ const ANY = new Set(['any', '*', '?']);
 const TERM =
   /\s*([a-z][a-z0-9_]*)\s*(==|!=|>=|<=|=|>|<|\bnot in\b|\bnotin\b|\bnin\b|\bin\b)\s*(\[[^\]]*\]|"[^"]*"|[^\s[\]"]+)/iuy;
 
-/** `dropped` are fields set to "any": a default filter on them is to be left out. Throws wrong usage with the place. */
-export function parseOfferQuery(text: string): { filters: Filters; dropped: string[] } {
+interface ParsedQuery {
+  filters: Filters;
+  /** Fields set to "any": a default filter on them is to be left out. */
+  dropped: string[];
+  /** What was typed for each term, in order. */
+  terms: { field: string; text: string }[];
+}
+
+/** Throws wrong usage with the place. */
+export function parseOfferQuery(text: string): ParsedQuery {
   const filters: Filters = {};
   const dropped: string[] = [];
+  const terms: ParsedQuery['terms'] = [];
   TERM.lastIndex = 0;
   let at = 0;
   while (text.slice(at).trim() !== '') {
@@ -44,12 +53,14 @@ export function parseOfferQuery(text: string): { filters: Filters; dropped: stri
     if (match === null) throw unreadable(text, at);
     at = TERM.lastIndex;
     const [, typedField = '', typedOperator = '', typedValue = ''] = match;
-    const field = ALIASES[typedField.toLowerCase()] ?? typedField.toLowerCase();
+    const name = typedField.toLowerCase();
+    const field = (Object.hasOwn(ALIASES, name) ? ALIASES[name] : undefined) ?? name;
     const operator = OPERATORS[typedOperator.toLowerCase()] ?? 'eq';
+    terms.push({ field, text: match[0].trim() });
     if (ANY.has(typedValue)) dropped.push(field);
     else filters[field] = { ...filters[field], [operator]: filterValue(field, operator, typedValue, text) };
   }
-  return { filters, dropped };
+  return { filters, dropped, terms };
 }
 
 function filterValue(field: string, operator: string, typed: string, text: string): FilterValue {

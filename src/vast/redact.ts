@@ -14,7 +14,13 @@ export function redactJson(value: unknown, key = ''): unknown {
   if (VALUES_ARE_PRIVATE.test(key)) return redactVariables(value);
   if (Array.isArray(value)) return value.map((item) => redactJson(item));
   if (typeof value !== 'object' || value === null) return typeof value === 'string' ? redactText(value) : value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, redactJson(item, name)]));
+  const isSecret = 'key' in value && 'value' in value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [
+      name,
+      isSecret && name === 'value' ? REDACTED : redactJson(item, name),
+    ]),
+  );
 }
 
 function redactVariables(value: unknown): unknown {
@@ -23,6 +29,13 @@ function redactVariables(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   // Port flags are written as names with the value "1"; they are the interesting part of a log.
   return Object.fromEntries(Object.keys(value).map((name) => [name, name.startsWith('-') ? '1' : REDACTED]));
+}
+
+/** An answer may quote a secret that was sent; a shorter one would be found in every text. */
+export function withoutSent(text: string, sent: unknown): string {
+  const { key, value } = (sent ?? {}) as { key?: unknown; value?: unknown };
+  if (typeof key !== 'string' || typeof value !== 'string' || value.length < 4) return text;
+  return text.replaceAll(JSON.stringify(value).slice(1, -1), REDACTED).replaceAll(value, REDACTED);
 }
 
 /** Tokens as they occur inside text: bearer headers, query parameters, NAME=value of secret-looking names, known key prefixes. */

@@ -1,6 +1,6 @@
 import type { VastClient } from './client.js';
 import type { Template } from './model.js';
-import { readTemplates } from './schema.js';
+import { readTemplates } from './schema/template.js';
 
 export function templatesApi(client: VastClient) {
   async function search(filters: Record<string, unknown>): Promise<Template[]> {

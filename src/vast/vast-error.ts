@@ -17,6 +17,8 @@ export class VastError extends ForgeError {
   readonly facts: CallFacts;
   /** A write that may have been carried out although no answer came. */
   readonly outcomeUnknown: boolean;
+  /** A contract that a refused renting call has made all the same; null when the answer names none. */
+  readonly leftContractId: number | null;
 
   constructor(
     message: string,
@@ -27,14 +29,16 @@ export class VastError extends ForgeError {
       cause?: unknown;
       facts: CallFacts;
       outcomeUnknown?: boolean;
+      leftContractId?: number | null;
     },
   ) {
-    const { facts, outcomeUnknown, ...rest } = options;
+    const { facts, outcomeUnknown, leftContractId, ...rest } = options;
     const { method, route, status, apiError, apiMessage } = facts;
     super(message, { ...rest, details: { method, route, status, api_error: apiError, api_message: apiMessage } });
     this.name = 'VastError';
     this.facts = facts;
     this.outcomeUnknown = outcomeUnknown ?? false;
+    this.leftContractId = leftContractId ?? null;
   }
 }
 
@@ -88,12 +92,28 @@ function verdictOf(facts: CallFacts): Verdict {
       what: "The account's spend limit is reached",
     };
   }
+  if (words.includes('team_ssh_keys_not_supported')) {
+    return {
+      code: 'TEAM_KEYS',
+      exit: EXIT.notPermitted,
+      hint: "A team's API key cannot put SSH keys on an account; on each instance it can: forgectl keys attach INSTANCE",
+      what: 'The account takes no SSH keys with this API key',
+    };
+  }
   if (status === 403 || status === 401) {
     return {
       code: 'NOT_PERMITTED',
       exit: EXIT.notPermitted,
       hint: 'The key may lack a scope: forgectl whoami',
       what: 'The API refused permission',
+    };
+  }
+  if (isRenting(route) && /bid[_ ](is )?too[_ ]low|(below|less than) (the )?min\w*[_ ]bid/u.test(words)) {
+    return {
+      code: 'BID_TOO_LOW',
+      exit: EXIT.moneyLimit,
+      hint: 'Bid more, or: forgectl offers --bid',
+      what: 'The bid is too low',
     };
   }
   if (isRenting(route) && ((status !== null && [404, 409, 410].includes(status)) || words.includes('no_such_ask'))) {
@@ -123,7 +143,10 @@ export function isRenting(route: string): boolean {
 }
 
 /** For an answer that arrived, whatever its status. */
-export function refusal(facts: CallFacts, outcomeUnknown = false): VastError {
+export function refusal(
+  facts: CallFacts,
+  { outcomeUnknown = false, leftContractId = null }: { outcomeUnknown?: boolean; leftContractId?: number | null } = {},
+): VastError {
   const { code, exit, hint, what } = verdictOf(facts);
   const said = facts.apiMessage ?? facts.apiError;
   return new VastError(`${what} (${callName(facts)})${said === null ? '' : `: ${said}`}`, {
@@ -132,6 +155,7 @@ export function refusal(facts: CallFacts, outcomeUnknown = false): VastError {
     hint,
     facts,
     outcomeUnknown,
+    leftContractId,
   });
 }
 

@@ -139,6 +139,18 @@ describe('what an answer means', () => {
 });
 
 describe('what is sent again', () => {
+  it('a row that is wanted soon: not even once, and a call that hangs does not keep the next one waiting', async () => {
+    const api = await open(
+      (_call, nth) => (nth === 1 ? 'hang' : { body: { instances: ROW } }),
+      new FakeClock(),
+      60_000,
+    );
+    const limits = { tries: 1, timeoutMs: 100 };
+    expect(await failure(api.instances.get(1, limits))).toMatchObject({ exit: 14 });
+    expect(await api.instances.get(1, limits)).toMatchObject({ id: 1 });
+    expect(server?.calls).toHaveLength(2);
+  });
+
   it.each([
     ['cut'],
     ['hang'],
@@ -251,5 +263,78 @@ describe('pace and secrecy', () => {
     expect(server?.calls).toHaveLength(1);
     expect(await api.instances.logs(1, { tailLines: 5, daemon: false })).toBe('log line');
     expect(server?.calls.at(-1)?.headers.authorization).toBeUndefined();
+  });
+});
+
+describe('a renting call that is refused and carried out in one answer', () => {
+  const refused = { success: false, error: 'invalid_price', msg: 'Your bid is too low', new_contract: 31 };
+  it.each([
+    [200, refused, 'BID_TOO_LOW'],
+    [400, refused, 'BID_TOO_LOW'],
+    [410, { ...refused, error: 'no_such_ask', msg: 'gone', new_contract: '31' }, 'OFFER_GONE'],
+    [500, { ...refused, msg: 'internal' }, 'API_DOWN'],
+  ])('%i names the contract that is left', async (status, body, code) => {
+    const api = await open(() => ({ status, body }));
+    expect(await failure(api.instances.create(REQUEST))).toMatchObject({ code, leftContractId: 31 });
+    expect(server?.calls).toHaveLength(1);
+  });
+
+  it.each([null, 0, -1, 'x', {}, 1.5])('new_contract %j is none', async (none) => {
+    const api = await open(() => ({ status: 400, body: { ...refused, new_contract: none } }));
+    expect(await failure(api.instances.create(REQUEST))).toMatchObject({ leftContractId: null });
+  });
+
+  it('a bid that is not enough is asked to make no contract at all', async () => {
+    const api = await open(() => ({ body: { success: true, new_contract: 5 } }));
+    await api.instances.create({ ...REQUEST, bidPrice: 0.1 });
+    expect(server?.calls[0]?.body).toMatchObject({ cancel_unavail: true, price: 0.1 });
+  });
+
+  it('any other call names none', async () => {
+    const api = await open(() => ({ status: 400, body: refused }));
+    expect(await failure(api.instances.setBid(1, 0.1))).toMatchObject({ leftContractId: null });
+  });
+});
+
+describe('SSH keys of the account', () => {
+  it('are listed without those that were deleted, and with whatever somebody has pasted', async () => {
+    const rows = [
+      { id: 1, key: 'ssh-ed25519 AAAA\u0007 me\n', created_at: '2026-01-02T03:04:05Z', deleted_at: null },
+      { id: 2, public_key: 'ssh-rsa BBBB', created_at: 1_767_323_045, deleted_at: '2026-02-01T00:00:00Z' },
+      { id: '3', public_key: '', key: 'not a key', created_at: 1_767_323_045 },
+      { id: 4, key: { nested: true }, created_at: 'yesterday' },
+    ];
+    for (const body of [rows, { keys: rows }]) {
+      const api = await open(() => ({ body }));
+      expect(await api.sshKeys.list()).toEqual([
+        { id: 1, publicKey: 'ssh-ed25519 AAAA  me', createdAt: '2026-01-02T03:04:05.000Z' },
+        { id: 3, publicKey: 'not a key', createdAt: '2026-01-02T03:04:05.000Z' },
+        { id: 4, publicKey: '', createdAt: null },
+      ]);
+      await api.close();
+      await server?.close();
+    }
+    await open(() => ({ body: [] }));
+  });
+
+  it('404 means none, unless it is about the API key; anything else is no list', async () => {
+    const none = await open(() => ({ status: 404, body: { success: false, msg: 'No SSH keys found for the user.' } }));
+    expect(await none.sshKeys.list()).toEqual([]);
+    await none.close();
+    await server?.close();
+    const locked = await open(() => ({ status: 404, body: { error: 'auth_error', msg: 'Invalid user key' } }));
+    expect(await failure(locked.sshKeys.list())).toMatchObject({ code: 'NOT_SIGNED_IN', exit: 4 });
+    await locked.close();
+    await server?.close();
+    const wrong = await open(() => ({ body: { success: true } }));
+    expect(await failure(wrong.sshKeys.list())).toMatchObject({ code: 'API_NONSENSE', exit: 14 });
+  });
+
+  it("a team's API key is told to attach the key to instances", async () => {
+    const body = { success: false, error: 'team_ssh_keys_not_supported', msg: 'Team SSH keys are not supported.' };
+    const api = await open(() => ({ status: 400, body }));
+    const error = await failure(api.sshKeys.add('ssh-ed25519 A'));
+    expect(error).toMatchObject({ code: 'TEAM_KEYS', exit: 4 });
+    expect(error.hint).toContain('forgectl keys attach INSTANCE');
   });
 });

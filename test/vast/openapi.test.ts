@@ -16,6 +16,8 @@ const SPEC =
 /** Where forgectl knowingly differs from the spec: what -> why (sources: the guides and the official client). */
 const ALLOWED: Record<string, string> = {
   'PUT /api/v0/asks/{id} body client_id': 'the official clients always send it',
+  'PUT /api/v0/commands/copy_direct body client_id': 'the official clients always send it',
+  'DELETE /api/v0/commands/copy_direct body client_id': 'the official clients always send it',
   'PUT /api/v0/asks/{id} body env type':
     'the guide asks for an object and calls a string wrong; the official client sends an object',
   'POST /api/v0/bundles body type enum':
@@ -48,9 +50,10 @@ async function sendEverything(): Promise<void> {
   server = new ScriptedServer(answer);
   const clock = new FakeClock();
   const client = new VastClient({ baseUrl: await server.listen(), apiKey: () => 'k', clock, userAgent: 'test' });
-  const { account, offers, instances, sshKeys, templates, close } = createVast(client, clock);
+  const { account, charges, copies, offers, instances, secrets, sshKeys, templates, close } = createVast(client, clock);
   await account.getUser();
   await account.probeScopes();
+  await charges.list({ firstDayMs: 0, lastDayMs: 86_400_000 });
   await offers.search({ filters, order: [['dph_total', 'asc']], limit: 10, type: 'on-demand', allocatedStorageGb: 50 });
   await instances.list();
   await instances.findByLabel('x');
@@ -73,10 +76,20 @@ async function sendEverything(): Promise<void> {
   await instances.destroy(1);
   await instances.attachKey(1, 'ssh-ed25519 A');
   await instances.listKeys(1);
+  await instances.detachKey(1, 2);
+  await instances.setBid(1, 0.2);
   await instances.logs(1, { tailLines: 10, daemon: true });
+  await instances.look(1, 'ls -l');
   await sshKeys.list();
   await sshKeys.add('ssh-ed25519 A');
+  await sshKeys.remove(1);
+  await secrets.list();
+  await secrets.create('HF_TOKEN', 'abc');
+  await secrets.update('HF_TOKEN', 'abc');
+  await secrets.remove('HF_TOKEN');
   await templates.find('Stable Diffusion WebUI Forge');
+  await copies.start({ sourceId: 1, destinationId: 2, sourcePath: '/workspace/', destinationPath: '/workspace/' });
+  await copies.cancel(2);
   await close();
   calls.push(...server.calls.filter((call) => call.path.startsWith('/api/')));
 }
@@ -84,8 +97,9 @@ async function sendEverything(): Promise<void> {
 function answer({ path }: Recorded): { body?: unknown; text?: string } {
   if (path.includes('/ssh/') && path.includes('/instances/')) return { body: { success: true, ssh_keys: '[]' } };
   if (path.startsWith('/api/v0/ssh/')) return { body: [] };
+  if (path.includes('/secrets/')) return { body: { success: true, secrets: {} } };
   if (path.includes('apikeys')) return { body: { apikeys: [] } };
-  if (path.includes('request_logs')) return { body: { success: true, result_url: '/store' } };
+  if (/request_logs|instances.command/u.test(path)) return { body: { success: true, result_url: '/store' } };
   if (path === '/store') return { text: 'log' };
   return {
     body: {
@@ -94,6 +108,7 @@ function answer({ path }: Recorded): { body?: unknown; text?: string } {
       offers: [],
       instances: path.startsWith('/api/v1') ? [] : null,
       templates: [],
+      results: [],
       new_contract: 1,
       total_instances: 0,
     },
