@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { shellWord } from './typed-command.js';
 
 /**
  * `npm run demo`: the main job in a sandbox of its own, as a user would type it. Nothing is left behind.
@@ -25,8 +26,7 @@ const env: NodeJS.ProcessEnv = {
 delete env['SSH_AUTH_SOCK'];
 
 async function forgectl(words: string[], show = true): Promise<number> {
-  if (show)
-    process.stdout.write(`\n$ forgectl ${words.map((word) => (/\s/u.test(word) ? `'${word}'` : word)).join(' ')}\n`);
+  if (show) process.stdout.write(`\n$ forgectl ${words.map(shellWord).join(' ')}\n`);
   const child = spawn(process.execPath, [RUN, ...words], {
     env,
     stdio: ['ignore', show ? 'inherit' : 'ignore', show ? 'inherit' : 'ignore'],

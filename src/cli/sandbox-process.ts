@@ -81,6 +81,32 @@ export async function stopSandboxProcess(sandboxDir: string): Promise<number | n
   });
 }
 
+/** Lets sandbox time pass at once. Returns the sandbox's new time. */
+export async function advanceSandbox(sandboxDir: string, ms: number): Promise<string> {
+  const running = readSandboxFile(sandboxDir);
+  if (running === null) throw notRunning();
+  const answer = await fetch(`${running.url}/sandbox/clock/`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${running.api_key}` },
+    body: JSON.stringify({ advance_s: ms / 1000 }),
+  });
+  const { now, msg } = (await answer.json()) as { now?: string; msg?: string };
+  if (now !== undefined) return now;
+  throw new ForgeError(`The sandbox refused: ${msg ?? answer.status}.`, {
+    code: 'SANDBOX_REFUSED',
+    exit: EXIT.usage,
+    hint: 'forgectl sandbox advance 4h',
+  });
+}
+
+function notRunning(): ForgeError {
+  return new ForgeError('The sandbox does not run.', {
+    code: 'SANDBOX_NOT_RUNNING',
+    exit: EXIT.notReady,
+    hint: 'forgectl sandbox start',
+  });
+}
+
 const START_LIMIT_MS = 20_000;
 const LOOK_EVERY_MS = 50;
 

@@ -4,15 +4,21 @@ import { join } from 'node:path';
 import type { OpenMachine } from './machine/contract.js';
 import type { Route } from './vast-api/answers.js';
 import { Contracts } from './vast-api/contracts.js';
+import { Copies } from './vast-api/copies.js';
 import { FaultList } from './vast-api/faults.js';
 import { createApiServer } from './vast-api/http-server.js';
 import { Market } from './vast-api/market.js';
 import { accountRoutes } from './vast-api/routes-account.js';
+import { billingRoutes } from './vast-api/routes-billing.js';
+import { copyRoutes } from './vast-api/routes-copies.js';
 import { instanceRoutes } from './vast-api/routes-instances.js';
-import { machineRoutes, runDueJobs } from './vast-api/routes-machine.js';
+import { jobRoutes, runDueJobs } from './vast-api/routes-jobs.js';
+import { machineRoutes } from './vast-api/routes-machine.js';
 import { offerRoutes } from './vast-api/routes-offers.js';
 import { sandboxRoutes } from './vast-api/routes-sandbox.js';
+import { volumeRoutes } from './vast-api/routes-volumes.js';
 import { seedTemplates } from './vast-api/templates.js';
+import { letTimePass } from './vast-api/time-lapse.js';
 import { World } from './world.js';
 
 export interface SandboxOptions {
@@ -41,9 +47,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { stateDir, timeScale, seed, log = () => {} } = options;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const file = join(stateDir, 'sandbox.json');
-  const former = readFormer(file);
-  if (former !== null && isAlive(former.pid) && former.pid !== process.pid)
-    throw new Error(`A sandbox (process ${former.pid}) serves ${stateDir} already.`);
+  const former = refuseSecond(file, stateDir);
   const world = new World(stateDir, timeScale, seed);
   if (world.state.templates.length === 0) world.state.templates = seedTemplates();
   const market = new Market(world);
@@ -58,13 +62,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     sandboxUrl: () => url,
     log,
   });
-  const routes: Route[] = [
-    ...offerRoutes({ world, market, contracts }),
-    ...instanceRoutes({ world, market, contracts, faults }),
-    ...machineRoutes({ world, contracts, stateDir, url: () => url }),
-    ...accountRoutes(world),
-    ...sandboxRoutes(world, faults),
-  ];
+  /** Other processes follow the clock by what is written in the file. */
+  const advance = async (ms: number): Promise<void> => {
+    await letTimePass({ world, contracts }, ms);
+    writeAbout(file, { ...(readFormer(file) ?? {}), clock: world.clockAnchor() });
+  };
+  const copies = new Copies({ world, market, faults, contracts, log });
+  const routes = allRoutes({ world, market, contracts, copies, faults, stateDir, url: () => url, advance });
   const server = createApiServer({ world, faults, routes, log });
   const port = await listen(server, options.port, former?.port ?? 0);
   url = `http://127.0.0.1:${port}`;
@@ -74,7 +78,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     contracts.tick();
     runDueJobs(world, contracts);
   }, TICK_MS);
-  const about = {
+  writeAbout(file, {
     version: 1,
     pid: process.pid,
     port,
@@ -84,9 +88,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     seed: world.state.seed,
     started_at: new Date().toISOString(),
     clock: world.clockAnchor(),
-  };
-  writeFileSync(`${file}.draft`, `${JSON.stringify(about, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.draft`, file);
+  });
   return {
     url,
     port,
@@ -97,12 +99,50 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       clearInterval(ticker);
       server.close();
       server.closeAllConnections();
+      await copies.close();
       await contracts.close();
       world.save();
       // The port is kept for the next start; a pid of 0 is nobody's.
       writeFileSync(file, `${JSON.stringify({ version: 1, pid: 0, port, seed: world.state.seed })}\n`, { mode: 0o600 });
     },
   };
+}
+
+function allRoutes(parts: {
+  world: World;
+  market: Market;
+  contracts: Contracts;
+  copies: Copies;
+  faults: FaultList;
+  stateDir: string;
+  url: () => string;
+  advance: (ms: number) => Promise<void>;
+}): Route[] {
+  const { world, market } = parts;
+  return [
+    ...offerRoutes(parts),
+    ...instanceRoutes(parts),
+    ...machineRoutes(parts),
+    ...copyRoutes(parts),
+    ...volumeRoutes(world, market),
+    ...accountRoutes(world),
+    ...billingRoutes(world),
+    ...jobRoutes(world),
+    ...sandboxRoutes(parts),
+  ];
+}
+
+/** What is known of the last time. Throws when another process serves the same directory. */
+function refuseSecond(file: string, stateDir: string): ReturnType<typeof readFormer> {
+  const former = readFormer(file);
+  if (former !== null && isAlive(former.pid) && former.pid !== process.pid)
+    throw new Error(`A sandbox (process ${former.pid}) serves ${stateDir} already.`);
+  return former;
+}
+
+function writeAbout(file: string, about: object): void {
+  writeFileSync(`${file}.draft`, `${JSON.stringify(about, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${file}.draft`, file);
 }
 
 function listen(

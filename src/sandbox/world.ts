@@ -21,6 +21,10 @@ export interface Contract {
   diskGb: number;
   isBid: boolean;
   bidPrice: number | null;
+  /** What somebody else bids for the machine, $/hour. */
+  rivalUsd: number | null;
+  /** Stopped by a higher bid, and started again when its own is the highest. */
+  outbid: boolean;
   gpuPerHourUsd: number;
   storageCostPerGbMonth: number;
   createdMs: number;
@@ -37,8 +41,45 @@ export interface Contract {
   jupyterToken: string;
   apiKey: string;
   addresses: MachineAddresses | null;
+}
+
+/** What one contract or volume was charged, also after its end. */
+export interface LedgerAccount {
+  type: 'instance' | 'volume';
+  id: number;
+  label: string | null;
+  templateId: number | null;
+  /** Time is charged up to here. */
   billedUntilMs: number;
-  billed: { gpuUsd: number; diskUsd: number; bandwidthUsd: number };
+  /** UTC day (its first millisecond) -> kind -> $ */
+  days: Record<string, Record<ChargeKind, number>>;
+}
+
+/** As the API names them: traffic down and up. */
+export type ChargeKind = 'gpu' | 'disk' | 'bwd' | 'bwu';
+
+/** A call that the platform makes for the user, at the full hours that its calendar names (UTC, 0 is Sunday). */
+export interface ScheduledJob {
+  id: number;
+  instanceId: number;
+  startMs: number;
+  endMs: number | null;
+  frequency: string;
+  day: number | null;
+  hour: number | null;
+  method: string;
+  path: string;
+  body: Record<string, unknown>;
+  /** Hours up to here have been looked at. */
+  seenMs: number;
+  lastRunMs: number | null;
+}
+
+/** What a test has made a host ask instead of what the catalog says. */
+export interface AskChange {
+  /** $/hour without storage. */
+  dph_base?: number;
+  listed?: boolean;
 }
 
 export interface WorldState {
@@ -54,17 +95,22 @@ export interface WorldState {
   templates: Record<string, unknown>[];
   secrets: Record<string, string>;
   apiKeys: { id: number; name: string; key: string; permissions: { api: Record<string, unknown> } }[];
-  jobs: {
+  jobs: ScheduledJob[];
+  /** "instance-123" -> account */
+  ledger: Record<string, LedgerAccount>;
+  /** As the API shows them. */
+  volumes: {
     id: number;
-    instanceId: number;
-    atMs: number;
-    everyMs: number | null;
-    endMs: number | null;
-    method: string;
-    path: string;
-    body: Record<string, unknown>;
+    label: string | null;
+    status: string;
+    disk_space: number;
+    storage_cost: number;
+    machine_id: number;
+    start_date: number;
   }[];
   faults: Record<string, unknown>[];
+  /** By offer id. */
+  asks: Record<string, AskChange>;
 }
 
 const START_CREDIT_USD = 25;
@@ -75,12 +121,14 @@ export class World {
   readonly timeScale: number;
   private readonly file: string;
   private readonly bootWallMs: number;
-  private readonly bootSimMs: number;
+  private bootSimMs: number;
 
   constructor(stateDir: string, timeScale: number, seed: number) {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     this.file = join(stateDir, 'world.json');
-    this.state = existsSync(this.file) ? (JSON.parse(readFileSync(this.file, 'utf8')) as WorldState) : newState(seed);
+    this.state = newState(seed);
+    // An older sandbox had fewer kinds of things.
+    if (existsSync(this.file)) Object.assign(this.state, JSON.parse(readFileSync(this.file, 'utf8')));
     this.timeScale = timeScale;
     this.bootWallMs = Date.now();
     this.bootSimMs = this.state.simMs;
@@ -89,6 +137,11 @@ export class World {
   /** Sandbox time, milliseconds since the epoch. */
   now(): number {
     return this.bootSimMs + (Date.now() - this.bootWallMs) * this.timeScale;
+  }
+
+  /** Moves the clock forward. */
+  advance(ms: number): void {
+    this.bootSimMs += ms;
   }
 
   /** For sandbox.json: how a client's clock can follow this one. */
@@ -136,6 +189,9 @@ function newState(seed: number): WorldState {
     secrets: {},
     apiKeys: [],
     jobs: [],
+    ledger: {},
+    volumes: [],
     faults: [],
+    asks: {},
   };
 }

@@ -6,10 +6,11 @@ import ssh2, { type Client, type ClientChannel, type SFTPWrapper } from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Machine, MachineAddresses, MachineSpec } from '../../src/sandbox/machine/contract.ts';
 import { openMachine } from '../../src/sandbox/machine/machine.ts';
+import { generateKeyPair } from '../../src/ssh/own-key.ts';
 
 const parent = mkdtempSync(join(tmpdir(), 'forgectl machines '));
-const key = ssh2.utils.generateKeyPairSync('ed25519');
-const stranger = ssh2.utils.generateKeyPairSync('ed25519');
+const key = generateKeyPair(ssh2.utils);
+const stranger = generateKeyPair(ssh2.utils);
 
 function specOf(id: number): MachineSpec {
   return {
@@ -141,8 +142,29 @@ describe('machines that really run', () => {
     expect((await run(client, 'cat', { input: bytes })).stdout.equals(bytes)).toBe(true);
     expect((await run(client, "printf '%s' a | tr a b | cat")).stdout.toString()).toBe('b');
     expect((await run(client, 'kill -TERM $$')).signal).toBe('SIGTERM');
-    const killed = await run(client, 'sleep 60', { during: (channel) => setTimeout(() => channel.signal('KILL'), 50) });
-    expect(killed.signal).toBe('SIGKILL');
+  });
+
+  it('sends no signals, and lets a command without a terminal go on when its channel closes, as sshd does for root', async () => {
+    const heedless = await run(client, 'sleep 0.3; echo still here', {
+      during: (channel) => setTimeout(() => channel.signal('KILL'), 50),
+    });
+    expect(heedless).toMatchObject({ signal: undefined, code: 0, stdout: Buffer.from('still here\n') });
+    const left = await run(client, 'echo $$; sleep 60', {
+      during: (channel) => channel.once('data', () => channel.close()),
+    });
+    expect((await run(client, `kill ${Number(left.stdout)} && echo it ran`)).stdout.toString()).toBe('it ran\n');
+    expect((await run(client, 'echo $SSH_CONNECTION')).stdout.toString()).toMatch(
+      /^127\.0\.0\.1 \d+ 127\.0\.0\.1 \d+\n$/u,
+    );
+  });
+
+  it('starts what stands for tmux in a terminal, and nowhere else', async () => {
+    const inTerminal = await run(client, 'exec bash -i', {
+      pty: true,
+      during: (channel) => channel.once('data', () => channel.write('echo "<$(basename "$TMUX")>"; exit\n')),
+    });
+    expect(inTerminal.stdout.toString()).toContain('<tmux,ssh_tmux>');
+    expect((await run(client, 'echo "<$TMUX>"')).stdout.toString()).toBe('<>\n');
   });
 
   it('gives a one-shot command none of the container’s variables, as the image does', async () => {
@@ -152,13 +174,10 @@ describe('machines that really run', () => {
   });
 
   it('has terminals that know their size, and change it', async () => {
-    const ran = await run(client, 'stty size; read line; stty size', {
+    const ran = await run(client, 'stty size; until stty size | grep 120; do sleep 0.05; done', {
       pty: true,
       during: (channel) => {
-        setTimeout(() => {
-          channel.setWindow(50, 120, 0, 0);
-          setTimeout(() => channel.write('go\n'), 200);
-        }, 300);
+        channel.once('data', () => channel.setWindow(50, 120, 0, 0));
       },
     });
     expect(ran.stdout.toString()).toContain('33 99');
@@ -184,6 +203,23 @@ describe('machines that really run', () => {
       'cron: stopped\ncron: ERROR (not running)\n',
     );
     expect((await run(client, 'curl -s http://127.0.0.1:11111/health')).stdout.toString()).toBe('{"status": "ok"}');
+  });
+
+  it('keeps logs as the image does: moved aside at each start, Forge with a clean copy, all of it in the console', async () => {
+    const logs = '$FORGECTL_ROOT/var/log';
+    // The restart of the test before moved the first one aside; its words are in both, and in the container's output.
+    await until(client, `grep -q "Starting Stable Diffusion" "${logs}/portal/forge.log" "${logs}/forge.log"`);
+    expect((await run(client, `cat "${logs}/portal/forge.log.old"`)).stdout.toString()).toContain('Starting Stable');
+    expect(await machines[0]?.consoleLog()).toContain('Starting Stable Diffusion WebUI Forge');
+    const colored = "printf '\\033[31mred\\033[0m\\r50%%\\n' | log-tee";
+    expect((await run(client, `${colored} "${logs}/portal/x.log"; cat "${logs}/x.log"`)).stdout.toString()).toBe(
+      'red\n50%\nred\n50%\n',
+    );
+    const big = 'seq 0 899999 | log-tee';
+    await run(client, `${big} "${logs}/portal/big.log" >/dev/null`);
+    const kept = (await run(client, `cat "${logs}/portal/big.log"`)).stdout.toString().split('\n').slice(0, -1);
+    expect(kept.length).toBeLessThan(899_999);
+    expect(kept).toEqual(Array.from(kept, (_, nth) => String(900_000 - kept.length + nth)));
   });
 
   it('two machines both have a 17860, each its own; other addresses are not reached', async () => {

@@ -44,5 +44,8 @@ export default class SandboxReset extends BaseCommand<typeof SandboxReset> {
     }
     await stopSandboxProcess(directory);
     for (const entry of entries) await rm(join(directory, entry), { recursive: true, force: true });
+    // The next machines have the same ids, and keys of their own.
+    for (const place of ['host-keys', 'addresses'])
+      await rm(join(context.paths.stateDir, place, 'sandbox'), { recursive: true, force: true });
   }
 }

@@ -26,6 +26,8 @@ export interface MachineSpec {
   sandboxUrl: string;
   /** How many times faster than the wall clock the sandbox runs. Simulated waits (model download, boot stages) are divided by it. */
   timeScale: number;
+  /** Somebody else answers at its address: the login shows a host key that the machine does not have. */
+  showsForeignHostKey?: boolean;
 }
 
 /** Where a running machine can be reached on this computer. */
@@ -41,6 +43,8 @@ export interface MachineAddresses {
 
 export interface Machine {
   readonly spec: MachineSpec;
+  /** Where its files lie on this computer, also while it is stopped; left out when they cannot be reached from here. */
+  readonly filesRoot?: string;
   /** Lays out the directory as the image has it. */
   create(): Promise<void>;
   /** Starts sshd and, through onstart, the boot stages. Resolves when sshd listens, not when Forge is up. */
@@ -53,6 +57,8 @@ export interface Machine {
   recycle(): Promise<MachineAddresses>;
   /** Ends everything and removes the directory. */
   destroy(): Promise<void>;
+  /** Every SSH connection breaks off, as when the network between fails; new ones are accepted. */
+  cutConnections?(): void;
   setAuthorizedKeys(instanceKeys: string[], accountKeys: string[]): Promise<void>;
   /** What `docker logs` would give: stdout of onstart, boot and services. */
   consoleLog(): Promise<string>;

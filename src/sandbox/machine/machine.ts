@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { createWriteStream, existsSync, openSync } from 'node:fs';
+import { createWriteStream, existsSync, openSync, readFileSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,11 +7,12 @@ import ssh2 from 'ssh2';
 import type { Machine, MachineAddresses, MachineSpec, OpenMachine } from './contract.js';
 import { type Image, imageBelow } from './image/build-image.js';
 import { ProcessGroups } from './process-groups.js';
-import { MachineSshServer } from './ssh-server.js';
+import { type ForcedCommand, MachineSshServer, readForcedCommands } from './ssh-server.js';
 import type { SessionEnvironment } from './ssh-session.js';
 import { PublishedPorts } from './virtual-ports.js';
 
 const run = promisify(execFile);
+const LONGEST_ANSWER_BYTES = 512 * 1024 * 1024;
 /** For what a machine runs to end by itself, before it is killed. Forge alone may take 10 s by its supervisor's rules. */
 const STOP_GRACE_MS = 4_000;
 
@@ -30,6 +31,10 @@ class DirectoryMachine implements Machine {
     this.root = join(spec.directory, 'root');
     this.log = log;
     this.instanceKeys = [...spec.authorizedKeys];
+  }
+
+  get filesRoot(): string {
+    return this.root;
   }
 
   async create(): Promise<void> {
@@ -58,9 +63,12 @@ class DirectoryMachine implements Machine {
       env: this.loginEnvironment(python),
       processes: this.processes,
     };
-    const hostKey = await readFile(this.hostKeyFile(), 'utf8');
+    const hostKey = this.spec.showsForeignHostKey
+      ? generateKeyPair('stranger').private
+      : await readFile(this.hostKeyFile(), 'utf8');
     // A refused proxy login with an instance key alone is what the platform does; account keys open only the proxy.
-    const direct = new MachineSshServer({ hostKey, authorizedKeys: () => this.instanceKeys, session });
+    const forcedCommands = (): ForcedCommand[] => readForcedCommands(this.keyFileText());
+    const direct = new MachineSshServer({ hostKey, authorizedKeys: () => this.instanceKeys, forcedCommands, session });
     const proxy = new MachineSshServer({
       hostKey,
       authorizedKeys: () => [...this.accountKeys, ...this.instanceKeys],
@@ -95,6 +103,10 @@ class DirectoryMachine implements Machine {
     await rm(this.spec.directory, { recursive: true, force: true });
   }
 
+  cutConnections(): void {
+    for (const server of this.servers) server.cut();
+  }
+
   async setAuthorizedKeys(instanceKeys: string[], accountKeys: string[]): Promise<void> {
     this.instanceKeys = [...instanceKeys];
     this.accountKeys = [...accountKeys];
@@ -112,10 +124,12 @@ class DirectoryMachine implements Machine {
     const [program = '', ...words] = command.trim().split(/\s+/u);
     if (!['ls', 'du', 'rm'].includes(program) || words.some((word) => word.includes('..'))) return null;
     const real = words.map((word) => (word.startsWith('-') ? word : join(this.root, word)));
-    const { stdout } = await run(program, real, { cwd: this.root }).catch(
+    const { stdout } = await run(program, real, { cwd: this.root, maxBuffer: LONGEST_ANSWER_BYTES }).catch(
       (error: { stdout?: string; stderr?: string }) => ({ stdout: `${error.stdout ?? ''}${error.stderr ?? ''}` }),
     );
-    return stdout.replaceAll(this.root, prefix);
+    // The names that were asked for carry the prefix; what a link says is its own.
+    const lines = stdout.split('\n');
+    return lines.map((line) => (line.includes(' -> ') ? line : line.replaceAll(this.root, prefix))).join('\n');
   }
 
   async diskUsageBytes(): Promise<number> {
@@ -128,7 +142,11 @@ class DirectoryMachine implements Machine {
     const console = openSync(this.consoleFile(), 'a', 0o600);
     const child = spawn('bash', ['-c', this.spec.runtype === 'args' ? 'entrypoint.sh' : this.spec.onstart], {
       cwd: join(this.root, 'root'),
-      env: { ...this.containerEnvironment(published), ...this.loginEnvironment(python) },
+      env: {
+        ...this.containerEnvironment(published),
+        ...this.loginEnvironment(python),
+        ONSTART_LOG: this.spec.runtype === 'args' ? '' : join(this.root, 'var/log/onstart.log'),
+      },
       detached: true,
       // The fourth is a leash: the supervisor ends the machine when this process is gone and the pipe closes.
       stdio: ['ignore', console, console, 'pipe'],
@@ -178,7 +196,16 @@ class DirectoryMachine implements Machine {
   }
 
   private image(): Promise<Image> {
-    return imageBelow(dirname(this.spec.directory));
+    // Tests build it once for all their sandboxes.
+    return imageBelow(process.env['FORGECTL_SANDBOX_IMAGES'] ?? dirname(this.spec.directory));
+  }
+
+  private keyFileText(): string {
+    try {
+      return readFileSync(join(this.root, 'root', '.ssh', 'authorized_keys'), 'utf8');
+    } catch {
+      return '';
+    }
   }
 
   private hostKeyFile(): string {
@@ -190,11 +217,23 @@ class DirectoryMachine implements Machine {
   }
 
   private async makeHostKey(): Promise<void> {
-    const { private: key } = ssh2.utils.generateKeyPairSync('ed25519', { comment: `C.${this.spec.id}` });
-    await writeFile(this.hostKeyFile(), key, { mode: 0o600 });
+    const made = generateKeyPair(`C.${this.spec.id}`);
+    await writeFile(this.hostKeyFile(), made.private, { mode: 0o600 });
+    // The private half stays outside of what a login can read.
+    await mkdir(join(this.root, 'etc', 'ssh'), { recursive: true });
+    await writeFile(join(this.root, 'etc', 'ssh', 'ssh_host_ed25519_key.pub'), `${made.public}\n`);
     if (!existsSync(this.consoleFile())) createWriteStream(this.consoleFile(), { mode: 0o600 }).end();
   }
 }
 
 /** A machine whose directory may exist already. */
 export const openMachine: OpenMachine = (spec, log) => new DirectoryMachine(spec, log);
+
+/** Again when ssh2 made a pair that nobody can read, which happens to one in 128 (mscdex/ssh2 issue 1513). */
+function generateKeyPair(comment: string): { private: string; public: string } {
+  for (;;) {
+    const made = ssh2.utils.generateKeyPairSync('ed25519', { comment });
+    const parsed = [ssh2.utils.parseKey(made.private), ssh2.utils.parseKey(made.public)];
+    if (parsed.every((key) => !(key instanceof Error))) return made;
+  }
+}

@@ -6,7 +6,7 @@ import type { Attributes, FileEntry, SFTPWrapper } from 'ssh2';
 const STATUS = { ok: 0, endOfFile: 1, noSuchFile: 2, permissionDenied: 3, failure: 4, unsupported: 8 };
 const OPEN = { read: 1, write: 2, append: 4, create: 8, truncate: 16, exclusive: 32 };
 
-type Handle = { file: files.FileHandle } | { entries: FileEntry[] };
+type Handle = { file: files.FileHandle; lastWrite: Promise<unknown> } | { entries: FileEntry[] };
 
 /** Files of one machine. Paths are absolute from its root; `..` does not lead out, links inside may point anywhere. */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: one handler a message of the protocol
@@ -53,7 +53,7 @@ export function serveFiles(sftp: SFTPWrapper, root: string): void {
 
   sftp.on('OPEN', (id, path, flags, attrs) => {
     files.open(real(path), openFlags(flags), attrs.mode === undefined ? 0o644 : attrs.mode & 0o7777).then(
-      (file) => sftp.handle(id, keep({ file })),
+      (file) => sftp.handle(id, keep({ file, lastWrite: Promise.resolve() })),
       (error: NodeJS.ErrnoException) => fail(id, error),
     );
   });
@@ -70,7 +70,10 @@ export function serveFiles(sftp: SFTPWrapper, root: string): void {
   sftp.on('WRITE', (id, buffer, offset, data) => {
     const handle = handleOf(buffer);
     if (handle === undefined || !('file' in handle)) return sftp.status(id, STATUS.failure);
-    settle(id, handle.file.write(data, 0, data.length, offset));
+    // One after another, as OpenSSH's server answers: its client cuts the file at the end of what was confirmed without a gap.
+    const bytes = Buffer.from(data);
+    handle.lastWrite = handle.lastWrite.then(() => handle.file.write(bytes, 0, bytes.length, offset));
+    settle(id, handle.lastWrite);
   });
   sftp.on('CLOSE', (id, buffer) => {
     const handle = handleOf(buffer);
@@ -129,6 +132,15 @@ export function serveFiles(sftp: SFTPWrapper, root: string): void {
       settle(id, files.rename(real(from), real(data.subarray(8 + length).toString())));
     }) as never,
   );
+  // As sftp-server at the end of its input: OpenSSH's clients wait for it.
+  sftp.on('end', () => {
+    const { _protocol: protocol, outgoing } = sftp as unknown as {
+      _protocol: { exitStatus(channel: number, status: number): void };
+      outgoing: { id: number; state: string };
+    };
+    if (outgoing.state === 'open' || outgoing.state === 'eof') protocol.exitStatus(outgoing.id, 0);
+    sftp.end();
+  });
   sftp.on('close', () => {
     for (const handle of handles.values()) if ('file' in handle) handle.file.close().catch(() => {});
     handles.clear();

@@ -11,6 +11,8 @@ export interface SessionEnvironment {
   python: string;
   env: Record<string, string>;
   processes: ProcessGroups;
+  /** All that the login's key may do; null when it may do anything. */
+  forced?: string | null;
 }
 
 /** Python has a pty in its library, Node does not. argv: rows, cols, command…; new sizes come as "rows cols" lines on fd 3. */
@@ -20,6 +22,7 @@ rows, cols, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 pid, master = pty.fork()
 if pid == 0:
     os.close(3)
+    os.environ['SSH_TTY'] = os.ttyname(0)
     os.execvp(command[0], command)
 def size(rows, cols):
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack('HHHH', rows, cols, 0, 0))
@@ -35,7 +38,11 @@ while True:
         if ready == master:
             if not data:
                 status = os.waitpid(pid, 0)[1]
-                sys.exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
+                if os.WIFSIGNALED(status):
+                    if os.WTERMSIG(status) not in (signal.SIGKILL, signal.SIGSTOP):
+                        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+                    os.kill(os.getpid(), os.WTERMSIG(status))
+                sys.exit(os.WEXITSTATUS(status))
             while data:
                 data = data[os.write(1, data):]
         elif not data:
@@ -53,11 +60,11 @@ while True:
                 os.kill(pid, signal.SIGWINCH)
 `;
 
-/** One session of sshd: a command, a shell, or sftp, with or without a terminal. */
-export function serveSession(session: Session, machine: SessionEnvironment): void {
+/** One session of sshd: a command, a shell, or sftp, with or without a terminal. `login` are sshd's own variables. */
+export function serveSession(session: Session, machine: SessionEnvironment, login: Record<string, string>): void {
   let terminal: PseudoTtyInfo | null = null;
   let child: ChildProcess | null = null;
-  const env: Record<string, string> = {};
+  const env: Record<string, string> = { ...login };
   session.on('pty', (accept, _reject, info) => {
     terminal = info;
     env['TERM'] = (info as { term?: string }).term || 'xterm';
@@ -74,14 +81,18 @@ export function serveSession(session: Session, machine: SessionEnvironment): voi
     control?.write(`${info.rows} ${info.cols}\n`);
     accept?.();
   });
-  session.on('signal', (accept, _reject, { name }: { name: string }) => {
-    if (child !== null) signalGroup(child, `SIG${name.replace(/^SIG/u, '')}` as NodeJS.Signals);
-    accept?.();
-  });
+  // sshd sends no signals for root ("session signalling requires privilege separation"), so a client needs another way.
+  session.on('signal', (_accept, reject) => reject?.());
   const begin = (channel: ServerChannel, words: string[]): void => {
     child = startChild(machine, words, terminal, env);
-    connectChild(channel, child);
+    connectChild(channel, child, terminal !== null);
   };
+  const { forced = null } = machine;
+  if (forced !== null) {
+    for (const wish of ['exec', 'shell'] as const)
+      session.on(wish, (accept: () => ServerChannel) => begin(accept(), ['bash', '-c', forced]));
+    return;
+  }
   session.on('exec', (accept, _reject, { command }) => begin(accept(), ['bash', '-c', command]));
   session.on('shell', (accept) => begin(accept(), terminal === null ? ['bash', '-l'] : ['bash', '-i']));
   session.on('sftp', (accept) => serveFiles(accept(), machine.root));
@@ -106,7 +117,7 @@ function startChild(
 }
 
 /** Streams with back-pressure and half-close; the exit status goes out after the last byte. */
-function connectChild(channel: ServerChannel, child: ChildProcess): void {
+function connectChild(channel: ServerChannel, child: ChildProcess, hasTerminal: boolean): void {
   const { stdin, stdout, stderr } = child;
   stdin?.on('error', () => {});
   (child.stdio[3] as Writable | null | undefined)?.on('error', () => {});
@@ -123,5 +134,9 @@ function connectChild(channel: ServerChannel, child: ChildProcess): void {
     channel.end();
   });
   channel.on('error', () => {});
-  channel.once('close', () => signalGroup(child, 'SIGHUP'));
+  // As sshd: a terminal is hung up; without one a command goes on until it reads or writes.
+  channel.once('close', () => {
+    if (hasTerminal) signalGroup(child, 'SIGHUP');
+    for (const stream of [stdin, stdout, stderr]) stream?.destroy();
+  });
 }

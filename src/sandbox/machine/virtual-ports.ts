@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -24,6 +24,46 @@ export async function connectTo(root: string, port: number): Promise<Socket> {
     socket.once('connect', () => resolve(socket));
     socket.once('error', reject);
   });
+}
+
+/** `ssh -R` of one connection: ports of the machine that somebody far away answers. */
+export class ReversePorts {
+  private readonly root: string;
+  private readonly servers = new Map<number, Server>();
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** Port 0: any free one. Rejects when the machine's port is taken. */
+  async open(wanted: number, onSocket: (socket: Socket, port: number) => void): Promise<number> {
+    const server = createTcpServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      socket.on('error', () => socket.destroy());
+      onSocket(socket, port);
+    });
+    const real = await listen(server);
+    const port = wanted === 0 ? real : wanted;
+    if ((await realPort(this.root, port)) !== null) {
+      server.close();
+      throw Object.assign(new Error('Address already in use'), { code: 'EADDRINUSE' });
+    }
+    await mkdir(join(this.root, 'run', 'ports'), { recursive: true });
+    await writeFile(join(this.root, 'run', 'ports', String(port)), `${real} ${process.pid}`);
+    this.servers.set(port, server);
+    return port;
+  }
+
+  cancel(port: number): void {
+    const server = this.servers.get(port);
+    if (server === undefined) return;
+    this.servers.delete(port);
+    server.close();
+    void rm(join(this.root, 'run', 'ports', String(port)), { force: true });
+  }
+
+  close(): void {
+    for (const port of [...this.servers.keys()]) this.cancel(port);
+  }
 }
 
 /** External port -> internal port of the image's proxy (instance.md 9). */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Machine, OpenMachine } from '../machine/contract.js';
 import type { Contract, World } from '../world.js';
-import { bill } from './billing.js';
+import { bill, billFirstBoot, billVolumes } from './billing.js';
 import type { FaultList } from './faults.js';
 import { splitEnv } from './launch-fields.js';
 import type { Market } from './market.js';
@@ -10,6 +10,7 @@ import type { Market } from './market.js';
 /** Simulated milliseconds. A pull takes 25 to 90 s, by the host's line. */
 const CREATED_MS = 3_000;
 const PULL_MBIT = 30_000;
+const MAKING_IS_TOLD_AFTER_MS = 60_000;
 
 export interface NewContract {
   offerId: number;
@@ -29,6 +30,8 @@ export class Contracts {
   private readonly machines = new Map<number, Machine>();
   /** One change of a machine at a time. */
   private readonly work = new Map<number, Promise<void>>();
+  /** Since when a machine is being made, simulated milliseconds. That takes real time, much of it on a busy computer. */
+  private readonly making = new Map<number, number>();
   private readonly deps: {
     world: World;
     market: Market;
@@ -64,6 +67,8 @@ export class Contracts {
       diskGb: order.diskGb,
       isBid: order.bidPrice !== null,
       bidPrice: order.bidPrice,
+      rivalUsd: null,
+      outbid: order.bidPrice !== null && order.bidPrice < row.min_bid,
       gpuPerHourUsd: order.bidPrice ?? row.dph_base,
       storageCostPerGbMonth: row.storage_cost,
       createdMs: now,
@@ -79,8 +84,6 @@ export class Contracts {
       jupyterToken: randomBytes(32).toString('hex'),
       apiKey: randomBytes(32).toString('hex'),
       addresses: null,
-      billedUntilMs: now,
-      billed: { gpuUsd: 0, diskUsd: 0, bandwidthUsd: 0 },
     };
     world.state.contracts.push(contract);
     world.save();
@@ -91,9 +94,11 @@ export class Contracts {
   tick(): void {
     const { world } = this.deps;
     const now = world.now();
+    billVolumes(world, now);
     for (const contract of world.living()) {
       bill(world, contract, now);
       if (contract.phaseUntilMs !== null && now >= contract.phaseUntilMs) this.phaseEnded(contract, now);
+      this.tellOfMaking(contract, now);
       if (now > contract.endMs && contract.intended === 'running') this.stop(contract);
     }
     if (world.state.user.creditUsd <= 0)
@@ -102,16 +107,43 @@ export class Contracts {
 
   start(contract: Contract): void {
     if (contract.phase === 'running' && contract.intended === 'running') return;
+    contract.outbid = this.isTooLow(contract);
+    if (contract.outbid) {
+      this.deps.world.save();
+      return;
+    }
     contract.intended = 'running';
     this.setPhase(contract, 'loading', 4_000, 'starting');
   }
 
   stop(contract: Contract): void {
+    contract.outbid = false;
     contract.intended = 'stopped';
     this.later(contract, async () => {
       await this.machine(contract).stop();
       if (contract.intended === 'stopped') this.setPhase(contract, 'exited', null, null);
     });
+  }
+
+  /** A changed bid, of its owner or of somebody else, decides who has the machine. */
+  setBids(contract: Contract, bids: { own?: number; rival?: number | null }): void {
+    const { world } = this.deps;
+    bill(world, contract, world.now());
+    if (bids.rival !== undefined) contract.rivalUsd = bids.rival;
+    if (bids.own !== undefined) {
+      contract.bidPrice = bids.own;
+      contract.gpuPerHourUsd = bids.own;
+    }
+    if (contract.outbid && !this.isTooLow(contract)) this.start(contract);
+    else if (contract.intended === 'running' && this.isTooLow(contract)) {
+      this.stop(contract);
+      contract.outbid = true;
+    }
+    world.save();
+  }
+
+  private isTooLow(contract: Contract): boolean {
+    return contract.bidPrice !== null && contract.bidPrice < this.deps.market.leastBid(contract);
   }
 
   reboot(contract: Contract): void {
@@ -184,11 +216,25 @@ export class Contracts {
       return;
     }
     contract.startedMs = now;
+    this.making.set(contract.id, now);
     this.later(contract, async () => {
       const machine = this.machine(contract);
-      if (!(await this.exists(contract))) await machine.create();
+      if (!(await this.exists(contract))) {
+        await machine.create();
+        const perGbUsd = this.deps.market.ask(contract.offerId)?.row['inet_down_cost'];
+        billFirstBoot(this.deps.world, contract, Number(perGbUsd ?? 0));
+      }
       this.nowRunning(contract, await machine.start());
     });
+  }
+
+  /** As a host's docker does: its words move while it works. */
+  private tellOfMaking(contract: Contract, now: number): void {
+    const since = this.making.get(contract.id);
+    if (since === undefined) return;
+    if (contract.phase !== 'loading') this.making.delete(contract.id);
+    else if (now - since > MAKING_IS_TOLD_AFTER_MS)
+      contract.statusMsg = `${contract.image}: Extracting, ${Math.round((now - since) / 1000)} s`;
   }
 
   private async exists(contract: Contract): Promise<boolean> {
@@ -268,6 +314,7 @@ export class Contracts {
       instanceApiKey: contract.apiKey,
       sandboxUrl: this.deps.sandboxUrl(),
       timeScale: this.deps.world.timeScale,
+      showsForeignHostKey: this.deps.faults.applies('foreign-host-key', contract) !== null,
     };
   }
 }

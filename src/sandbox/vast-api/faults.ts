@@ -27,6 +27,11 @@ export const FAULT_NAMES = [
   'fatal-status-msg',
   'key-not-applied',
   'no-ports',
+  'error-with-contract',
+  'foreign-host-key',
+  'copy-refused',
+  'copy-hangs',
+  'copy-fails',
 ] as const;
 export type FaultName = (typeof FAULT_NAMES)[number];
 
@@ -68,6 +73,7 @@ export class FaultList {
       'close-before',
       'close-after',
       'offer-gone',
+      'error-with-contract',
     ];
     return this.take(
       (fault) =>

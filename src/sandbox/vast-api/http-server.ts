@@ -61,6 +61,7 @@ async function serve(
   const answer = await answerOf(route, { method, params, query: url.searchParams, text });
   deps.log(`${method} ${path} → ${answer.status}`);
   if (fault?.name === 'close-after') response.destroy();
+  else if (fault?.name === 'error-with-contract') send(response, refusedAndRented(fault, answer));
   else send(response, answer);
 }
 
@@ -117,6 +118,14 @@ function breaksBefore(fault: Fault, response: ServerResponse): boolean {
     default:
       return false;
   }
+}
+
+/** The renting call is carried out and refused in one answer, as for a bid that turns out too low (peers: dstack). */
+function refusedAndRented(fault: Fault, { body }: Answer): Answer {
+  const { new_contract: contract } = body as { new_contract?: number };
+  return refuse(fault.status ?? 200, 'invalid_price', fault.message ?? 'Your bid is too low', {
+    new_contract: contract,
+  }) as Answer;
 }
 
 function checkKey(

@@ -1,5 +1,6 @@
 import type { Contract, World } from '../world.js';
 import { diskPerHour } from './billing.js';
+import type { Copies } from './copies.js';
 import type { FaultList } from './faults.js';
 import type { Market } from './market.js';
 
@@ -7,12 +8,13 @@ import type { Market } from './market.js';
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: one line a field of the documented answer
 export function instanceRow(
   contract: Contract,
-  deps: { world: World; market: Market; faults: FaultList },
+  deps: { world: World; market: Market; faults: FaultList; copies: Copies },
 ): Record<string, unknown> {
   const offer = deps.market.ask(contract.offerId)?.row ?? ({} as Record<string, unknown>);
   const running = contract.phase === 'running';
   const addresses = running ? contract.addresses : null;
   const jupyter = contract.runtype.includes('jupyter');
+  const statusMsg = deps.copies.statusOf(contract) ?? contract.statusMsg;
   const total = contract.gpuPerHourUsd + diskPerHour(contract);
   return {
     id: contract.id,
@@ -24,7 +26,7 @@ export function instanceRow(
     intended_status: contract.intended,
     cur_state: running ? 'running' : contract.intended === 'running' ? 'running' : 'stopped',
     next_state: contract.intended,
-    status_msg: contract.statusMsg === null ? null : `${contract.statusMsg}\n`,
+    status_msg: statusMsg === null ? null : `${statusMsg}\n`,
     image_uuid: contract.image,
     image_runtype: contract.runtype,
     image_args: [],
@@ -51,7 +53,7 @@ export function instanceRow(
     uptime_mins: running ? (deps.world.now() - contract.startedMs) / 60_000 : null,
     dph_base: contract.gpuPerHourUsd,
     dph_total: total,
-    min_bid: contract.isBid ? contract.bidPrice : (offer['min_bid'] ?? null),
+    min_bid: deps.market.leastBid(contract),
     is_bid: contract.isBid,
     storage_cost: contract.storageCostPerGbMonth,
     storage_total_cost: diskPerHour(contract),

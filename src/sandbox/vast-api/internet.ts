@@ -10,12 +10,14 @@ mkdir -p "$models" "$forge/extensions"
 if [ -s "$model" ]; then
   echo "Model is there already: $model"
 else
-  echo "Downloading v1-5-pruned-emaonly.safetensors"
+  printf '\\033[32mDownloading\\033[0m v1-5-pruned-emaonly.safetensors\\n'
+  # A bar that writes over itself, as tqdm does.
   for percent in 10 30 50 70 90 100; do
-    printf '%s%%  4.27G  118MB/s\\n' "$percent"
+    printf '\\r%3s%%|%-10.*s| 4.27G [118MB/s]' "$percent" "$((percent / 10))" '##########'
     head -c 100000 /dev/zero >>"$model.part"
     pause 4
   done
+  echo
   mv "$model.part" "$model"
 fi
 echo "Provisioning complete"

@@ -15,7 +15,7 @@ export interface Ask {
   gpuTo: number;
 }
 
-interface Model {
+export interface Model {
   name: string;
   ramMb: number;
   /** $/hour for one, about what the marketplace asks. */
@@ -207,7 +207,7 @@ const DRIVERS: [string, number, number][] = [
   ['535.183.01', 12.2, 2],
 ];
 
-const MACHINES = 190;
+export const MACHINES = 190;
 
 /** The same market for the same seed: 190 machines, each offered whole and, when it has several cards, in halves. */
 export function makeCatalog(seed: number): Ask[] {
@@ -226,7 +226,7 @@ function machineAsks(index: number, random: () => number): Ask[] {
   return slices.map(([from, to], slice) => askOf(machine, index, slice, from, to, model, gpus));
 }
 
-type MachineFields = ReturnType<typeof machineFields>;
+export type MachineFields = ReturnType<typeof machineFields>;
 
 function machineFields(index: number, model: Model, gpus: number, random: () => number) {
   const between = (low: number, high: number): number => low + (high - low) * random();
@@ -261,7 +261,7 @@ function machineFields(index: number, model: Model, gpus: number, random: () => 
 }
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: one line a field of the documented answer
-function askOf(
+export function askOf(
   machine: MachineFields,
   index: number,
   slice: number,

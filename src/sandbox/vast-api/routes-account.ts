@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { World } from '../world.js';
-import { type Answer, jsonQuery, numberQuery, ok, type Route, refuse } from './answers.js';
-import { bill, chargeRow } from './billing.js';
+import { type Answer, jsonQuery, ok, type Route, refuse } from './answers.js';
 import { type Filter, matches, sortRows } from './filter.js';
 import { withHash } from './templates.js';
 
@@ -24,7 +23,6 @@ export function accountRoutes(world: World): Route[] {
     ...templateRoutes(world),
     ...secretRoutes(world),
     ...apiKeyRoutes(world),
-    ...billingRoutes(world),
   ];
 }
 
@@ -192,17 +190,27 @@ function templateRoutes(world: World): Route[] {
   ];
 }
 
+/** There is a limit (published spec); how many is not. */
+const MOST_SECRETS = 100;
+
 function secretRoutes(world: World): Route[] {
   const { secrets } = world.state;
   const path = '/api/v0/secrets/';
   const write: Route['handle'] = ({ method, body }) => {
     const key = String(body['key'] ?? '').toUpperCase();
-    if (key === '') return refuse(400, 'invalid_args', "'key' is required");
-    if (method === 'POST' && Object.hasOwn(secrets, key)) return refuse(400, 'invalid_args', 'The secret exists');
+    const value = String(body['value'] ?? '');
+    if (key === '' || (method !== 'DELETE' && value === ''))
+      return refuse(400, 'missing_input', "Both 'key' and 'value' are required.");
+    if (method !== 'DELETE' && !/^[a-zA-Z0-9_\-.]+$/u.test(value))
+      return refuse(400, 'invalid_args', `The value '${value}' does not match ^[a-zA-Z0-9_\\-\\.]+$`);
+    if (method === 'POST' && Object.hasOwn(secrets, key))
+      return refuse(400, 'existing_key', 'An environment variable with this key exists');
+    if (method === 'POST' && Object.keys(secrets).length >= MOST_SECRETS)
+      return refuse(400, 'max_secrets', 'Too many environment variables');
     if (method !== 'POST' && !Object.hasOwn(secrets, key))
-      return refuse(404, 'invalid_args', 'There is no such secret');
+      return refuse(400, 'nonexistent_key', 'There is no environment variable with this key');
     if (method === 'DELETE') delete secrets[key];
-    else secrets[key] = String(body['value'] ?? '');
+    else secrets[key] = value;
     world.save();
     return ok({ success: true });
   };
@@ -267,58 +275,6 @@ function apiKeyRoutes(world: World): Route[] {
         state.apiKeys = state.apiKeys.filter(({ id }) => String(id) !== params['id']);
         world.save();
         return { status: 200, body: 'API key deleted' };
-      },
-    },
-  ];
-}
-
-function billingRoutes(world: World): Route[] {
-  const rows = (): Record<string, unknown>[] => {
-    const now = world.now();
-    for (const contract of world.living()) bill(world, contract, now);
-    return world.state.contracts.map((contract) => chargeRow(contract, now));
-  };
-  return [
-    {
-      method: 'GET',
-      path: '/api/v0/charges/',
-      scope: 'billing_read',
-      threshold: 1,
-      handle: ({ query }) => {
-        const { day, type } = (jsonQuery(query, 'select_filters') ?? {}) as {
-          day?: Record<string, number>;
-          type?: Record<string, unknown>;
-        };
-        const found = rows()
-          .filter(
-            (row) =>
-              Number(row['end']) >= (day?.['gte'] ?? 0) &&
-              Number(row['start']) <= (day?.['lte'] ?? Number.POSITIVE_INFINITY),
-          )
-          .filter((row) => type === undefined || matches(row, { type }));
-        if (query.get('latest_first') === 'true') found.reverse();
-        const from = Number(query.get('after_token') ?? 0) || 0;
-        const limit = Math.min(500, Math.max(1, numberQuery(query, 'limit', 100)));
-        const page = found.slice(from, from + limit);
-        return ok({
-          success: true,
-          count: page.length,
-          total: found.length,
-          next_token: from + limit < found.length ? String(from + limit) : null,
-          results: page,
-        });
-      },
-    },
-    {
-      method: 'GET',
-      path: '/api/v1/invoices/',
-      scope: 'billing_read',
-      threshold: 3,
-      handle: ({ query }) => {
-        const { when } = (jsonQuery(query, 'select_filters') ?? {}) as { when?: Record<string, number> };
-        // A bad range is a 200 with success false (vast-api 10).
-        if (when === undefined) return ok({ success: false, error: 'invalid_request', msg: 'Invalid date range' });
-        return ok({ success: true, count: 0, total: 0, next_token: null, results: [] });
       },
     },
   ];

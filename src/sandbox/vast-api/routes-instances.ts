@@ -1,15 +1,18 @@
 import type { Contract, World } from '../world.js';
 import { type Answer, jsonQuery, numberQuery, ok, type Route, refuse } from './answers.js';
 import type { Contracts } from './contracts.js';
+import type { Copies } from './copies.js';
 import type { FaultList } from './faults.js';
 import { BadRequest, type Filter, matches, sortRows } from './filter.js';
 import { instanceRow } from './instance-row.js';
 import type { Market } from './market.js';
+import { bidRoutes } from './routes-bids.js';
 
 interface Deps {
   world: World;
   market: Market;
   contracts: Contracts;
+  copies: Copies;
   faults: FaultList;
 }
 
@@ -113,22 +116,6 @@ export function instanceRoutes(deps: Deps): Route[] {
         many(deps, body['instance_ids'], (contract) => done(() => deps.contracts.destroy(contract))),
     },
     {
-      method: 'PUT',
-      path: '/api/v0/instances/bid_price/{id}/',
-      scope: 'instance_write',
-      threshold: 5.5,
-      handle: on((contract, body) => {
-        const price = body['price'] ?? contract.bidPrice;
-        if (!contract.isBid) return refuse(400, 'invalid_args', 'Instance is not interruptible');
-        if (typeof price !== 'number' || price < 0.001) return refuse(400, 'invalid_price', 'Invalid price');
-        return done(() => {
-          contract.bidPrice = price;
-          contract.gpuPerHourUsd = price;
-          world.save();
-        });
-      }),
-    },
-    {
       method: 'GET',
       path: '/api/v0/instances/balance/{id}/',
       scope: 'instance_read',
@@ -143,6 +130,7 @@ export function instanceRoutes(deps: Deps): Route[] {
       handle: on(() => refuse(411, 'insufficient_credit', 'The sandbox takes no deposits.')),
     },
     ...keyRoutes(deps, on),
+    ...bidRoutes(deps),
   ];
 }
 

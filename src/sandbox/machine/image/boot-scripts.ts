@@ -6,7 +6,8 @@ exec "$FORGECTL_ROOT/opt/instance-tools/bin/boot_default.sh" "$@"
 export const BOOT_DEFAULT = `#!/bin/bash
 root=$FORGECTL_ROOT
 pause() { sleep "$(awk -v t="$1" -v s="\${SANDBOX_TIME_SCALE:-1}" 'BEGIN { print t / s }')"; }
-say() { printf '%s\\n' "$*"; }
+# The platform keeps the output of its start script; with the image's own entry point there is none.
+say() { printf '%s\\n' "$*"; [ -z "$ONSTART_LOG" ] || printf '%s\\n' "$*" >>"$ONSTART_LOG"; }
 supervisor=
 # The last to go: when this process has ended, so has everything that it started.
 trap 'trap - TERM; [ -n "$supervisor" ] && { kill -TERM "$supervisor" 2>/dev/null; wait "$supervisor"; }; exit 143' TERM
@@ -18,7 +19,7 @@ if ! head -n 1 "$root/etc/environment" 2>/dev/null | grep -q "for C.$CONTAINER_I
   { printf '# Template controlled environment for C.%s\\n' "$CONTAINER_ID"
     while IFS= read -r -d '' pair; do
       name=\${pair%%=*}
-      case $name in HOME|PATH|PWD|SHLVL|_|OLDPWD|SHELL|TERM|USER|LOGNAME|BASH_FUNC*|CONTAINER_CONSOLE) continue;; esac
+      case $name in ONSTART_LOG|HOME|PATH|PWD|SHLVL|_|OLDPWD|SHELL|TERM|USER|LOGNAME|BASH_FUNC*|CONTAINER_CONSOLE) continue;; esac
       printf '%s="%s"\\n' "$name" "\${pair#*=}"
     done < <(env -0); } >"$root/etc/environment"
   chmod 600 "$root/etc/environment"
@@ -43,7 +44,9 @@ say "48-venv-backup"
 backups="\${WORKSPACE%/}/.venv-backups/$CONTAINER_ID"
 mkdir -p "$backups"
 freeze="$backups/venv-main-$(date +%Y-%m-%d-%H%M).txt"
-( "$root/venv/main/bin/python" -m pip freeze >"$freeze" 2>/dev/null && ln -sfn "$freeze" "$backups/venv-main-latest.txt" ) &
+# What pip freeze prints, without the second that pip takes to start: machines boot in every test.
+( "$root/venv/main/bin/python" -c 'import importlib.metadata as m
+print("\\n".join(sorted(("%s==%s" % (d.metadata["Name"], d.version) for d in m.distributions(path=[p for p in __import__("sys").path if p.endswith("site-packages")])), key=str.lower)))' >"$freeze" 2>/dev/null && ln -sfn "$freeze" "$backups/venv-main-latest.txt" ) &
 
 say "65-supervisor-launch"
 : >"$root/.provisioning"
@@ -65,27 +68,40 @@ export const PROVISIONER = `#!/bin/bash
 root=$FORGECTL_ROOT
 log="$root/var/log/portal/provisioning.log"
 pause() { sleep "$(awk -v t="$1" -v s="\${SANDBOX_TIME_SCALE:-1}" 'BEGIN { print t / s }')"; }
-exec > >(tee -a "$log") 2>&1
-[ -f "$root/.provisioning_complete" ] && { echo "Provisioning was done on an earlier start"; exit 0; }
+exec > >(exec log-tee "$log") 2>&1
+say() { printf '%s [INFO] %s\\n' "$(date '+%Y-%m-%d %H:%M:%S')" "$*"; }
+[ -f "$root/.provisioning_complete" ] && { say "Provisioning was done on an earlier start"; exit 0; }
 if [ -z "$PROVISIONING_SCRIPT" ]; then
-  echo "No provisioning script"; : >"$root/.provisioning_complete"; exit 0
+  say "No provisioning script"; : >"$root/.provisioning_complete"; exit 0
 fi
 . "$root/venv/main/bin/activate" >/dev/null
 for try in 1 2 3; do
-  echo "Fetching \${PROVISIONING_SCRIPT%%\\?*}"
-  if curl -fsSL -o "$root/provisioning.sh" "$PROVISIONING_SCRIPT" && bash "$root/provisioning.sh"; then
+  say "Fetching \${PROVISIONING_SCRIPT%%\\?*}"
+  # A path is the machine's own file, which is run as it is.
+  case $PROVISIONING_SCRIPT in
+    /*) script="$root$PROVISIONING_SCRIPT"; [ -f "$script" ] ;;
+    *) script="$root/provisioning.sh"; curl -fsSL -o "$script" "$PROVISIONING_SCRIPT" ;;
+  esac
+  if [ "$?" = 0 ] && chmod +x "$script" && "$script"; then
     rm -f "$root/.provisioning_failed"; : >"$root/.provisioning_complete"; exit 0
   fi
-  echo "Provisioning failed (try $try of 3)"
+  say "Provisioning failed (try $try of 3)"
   [ "$try" = 3 ] || pause 30
 done
 : >"$root/.provisioning_failed"
 `;
 
+/** Stands for the image's tmux, which would outlive a machine that is a directory: when it starts, and what it sets. */
+export const TMUX = `if [ -z "$TMUX" ] && [ -n "$SSH_TTY" ] && [ ! -e ~/.no_auto_tmux ]; then
+  printf '[tmux: ssh_tmux]\\n'
+  TMUX="$FORGECTL_ROOT/tmp/tmux,ssh_tmux" exec bash -i
+fi
+`;
+
 /** image: the stock guard comes before everything that a user would want (instance.md 4). */
 export const BASHRC = `umask 002
 case $- in *i*) ;; *) return;; esac
-set -a; . "$FORGECTL_ROOT/etc/environment" 2>/dev/null; [ -f "\${WORKSPACE%/}/.env" ] && . "\${WORKSPACE%/}/.env"; set +a
+${TMUX}set -a; . "$FORGECTL_ROOT/etc/environment" 2>/dev/null; [ -f "\${WORKSPACE%/}/.env" ] && . "\${WORKSPACE%/}/.env"; set +a
 . "$FORGECTL_ROOT/venv/main/bin/activate"
 cd "\${WORKSPACE:-$FORGECTL_ROOT/workspace}" 2>/dev/null || true
 PS1='(main) root@C.\${CONTAINER_ID}:\\w# '

@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { BASHRC, BOOT_DEFAULT, ENTRYPOINT, PROVISIONER } from './boot-scripts.js';
 import { repositoryScript } from './forge-repository.js';
+import { LOG_TEE } from './log-tee.js';
 import { PORTAL } from './portal.js';
 import { ACTIVATE, CURL, FIND_PIP, MAKE_PACKAGES, NET_FOR_TOOLS, SITECUSTOMIZE } from './python-environment.js';
 import { serviceScripts } from './service-scripts.js';
@@ -73,15 +75,33 @@ function imageFiles(python: string): Record<string, string> {
     'usr/lib/supervisord.py': SUPERVISORD,
     'usr/lib/supervisorctl.py': SUPERVISORCTL,
     'usr/lib/curl.py': CURL,
+    'usr/lib/log-tee.py': LOG_TEE,
     'usr/lib/sandbox-net/sitecustomize_machine.py': NET_FOR_TOOLS,
     'usr/local/bin/supervisorctl': tool('supervisorctl.py'),
     'usr/local/bin/curl': tool('curl.py'),
+    'opt/nvm/alias/default': 'lts/*\n',
+    'opt/nvm/alias/lts/*': 'lts/sandbox\n',
+    'opt/nvm/alias/lts/sandbox': `${process.version}\n`,
+    [`opt/nvm/versions/node/${process.version}/bin/node`]: `#!/bin/bash\nexec '${process.execPath}' "$@"\n`,
+    'usr/local/bin/log-tee': tool('log-tee.py'),
+    // The system's own Python, at its place and not through whatever this computer has in front of it.
+    'usr/local/bin/python3': `#!/bin/bash\nexec '${python}' "$@"\n`,
     'root/.bashrc': BASHRC,
     'workspace/.keep': '',
     'tmp/.keep': '',
     'run/.keep': '',
     'var/log/portal/.keep': '',
   };
+}
+
+/** From inside a wheel each start of pip would read and compile itself again, which is most of its time. */
+async function unpacked(
+  pip: string,
+  { draft, root, python }: { draft: string; root: string; python: string },
+): Promise<string> {
+  if (!pip.endsWith('.whl')) return pip;
+  await run(python, ['-m', 'zipfile', '-e', pip, join(draft, 'opt/pip')]);
+  return join(root, 'opt/pip');
 }
 
 async function place(path: string, text: string): Promise<void> {
@@ -114,7 +134,8 @@ async function makeVirtualEnv(draft: string, root: string, python: string): Prom
   await writeFile(join(site, 'sitecustomize.py'), SITECUSTOMIZE);
   await writeFile(join(venv, 'bin/activate'), ACTIVATE);
   const pip = (await run(python, ['-c', FIND_PIP])).stdout.trim();
-  if (pip !== '') await writeFile(join(site, 'pip-of-the-system.pth'), `${pip}\n`);
+  if (pip !== '')
+    await writeFile(join(site, 'pip-of-the-system.pth'), `${await unpacked(pip, { draft, root, python })}\n`);
   const pipScript =
     pip === ''
       ? '#!/bin/bash\necho "pip is not available: this computer\'s Python comes without it" >&2\nexit 1\n'
@@ -122,6 +143,6 @@ async function makeVirtualEnv(draft: string, root: string, python: string): Prom
   await place(join(venv, 'bin/pip'), pipScript);
   await writeFile(
     join(venv, 'pip.conf'),
-    `[global]\nno-index = true\nfind-links = ${join(root, 'opt/packages')}\ndisable-pip-version-check = true\n`,
+    `[global]\nno-index = true\nfind-links = ${pathToFileURL(join(root, 'opt/packages')).href}\ndisable-pip-version-check = true\n`,
   );
 }

@@ -59,6 +59,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 SCALE = float(os.environ.get('SANDBOX_TIME_SCALE', '1'))
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODELS = os.path.join(HERE, 'models', 'Stable-diffusion')
+DRAWING = []
 
 
 def models():
@@ -106,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         table = {
             '/sdapi/v1/sd-models': [{'title': name, 'model_name': name.rsplit('.', 1)[0]} for name in models()],
             '/sdapi/v1/options': {'sd_model_checkpoint': (models() or [None])[0]},
-            '/sdapi/v1/progress': {'progress': 0.0, 'eta_relative': 0.0, 'state': {'job': '', 'job_count': 0}},
+            '/sdapi/v1/progress': {'progress': 0.5 if DRAWING else 0.0, 'eta_relative': 0.0, 'state': {'job': 'txt2img' if DRAWING else '', 'job_count': len(DRAWING)}},
             '/sdapi/v1/memory': {'ram': {}, 'cuda': {}},
             '/sdapi/v1/cmd-flags': {'api': True},
         }
@@ -118,9 +119,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         length = int(self.headers.get('content-length') or 0)
-        self.rfile.read(length)
+        body = self.rfile.read(length)
         if self.api and self.path == '/sdapi/v1/txt2img':
-            time.sleep(4 / SCALE)
+            DRAWING.append(self)
+            try:
+                time.sleep(json.loads(body or b'{}').get('steps', 20) / 5 / SCALE)
+            finally:
+                DRAWING.remove(self)
             return self.answer(200, {'images': [base64.b64encode(png()).decode()], 'parameters': {}, 'info': '{}'})
         return self.answer(404, {'detail': 'Not Found'})
 

@@ -52,7 +52,7 @@ printf '\\033[0;32mActivated conda/uv virtual environment at \\033[0;36m%s\\033[
 export const MAKE_PACKAGES = `import base64, hashlib, os, sys, zipfile
 packages, site = sys.argv[1], sys.argv[2]
 IMAGE = {'torch': '2.9.1+cu128', 'torchvision': '0.24.1+cu128', 'torchaudio': '2.9.1+cu128', 'gradio': '4.40.0', 'transformers': '4.46.1', 'diffusers': '0.31.0', 'accelerate': '0.31.0', 'safetensors': '0.4.5', 'pillow': '10.4.0', 'huggingface-hub': '0.26.2'}
-MORE = {'gradio': ['4.44.1'], 'transformers': ['4.48.3'], 'diffusers': ['0.32.2'], 'torch': ['2.6.0'], 'open-clip-torch': ['2.20.0'], 'insightface': ['0.7.3']}
+MORE = {'wants-torch': ['1.0'], 'gradio': ['4.44.1'], 'transformers': ['4.48.3'], 'diffusers': ['0.32.2'], 'torch': ['2.6.0'], 'open-clip-torch': ['2.20.0'], 'insightface': ['0.7.3']}
 CUDA = '\\nclass cuda:\\n    @staticmethod\\n    def is_available():\\n        return True\\n'
 
 def build(name, version):
@@ -60,7 +60,7 @@ def build(name, version):
     info = '%s-%s.dist-info' % (module, version)
     files = {
         '%s/__init__.py' % module: "__version__ = '%s'\\n%s" % (version, CUDA if name == 'torch' else ''),
-        info + '/METADATA': 'Metadata-Version: 2.1\\nName: %s\\nVersion: %s\\n' % (name, version),
+        info + '/METADATA': 'Metadata-Version: 2.1\\nName: %s\\nVersion: %s\\n' % (name, version) + ('Requires-Dist: torch>=3\\n' if name == 'wants-torch' else ''),
         info + '/WHEEL': 'Wheel-Version: 1.0\\nGenerator: sandbox\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',
     }
     record = ''
@@ -77,8 +77,11 @@ def build(name, version):
 for name, version in IMAGE.items():
     with zipfile.ZipFile(build(name, version)) as archive:
         archive.extractall(site)
-    with open(os.path.join(site, '%s-%s.dist-info' % (name.replace('-', '_'), version), 'INSTALLER'), 'w') as file:
+    info = '%s-%s.dist-info' % (name.replace('-', '_'), version)
+    with open(os.path.join(site, info, 'INSTALLER'), 'w') as file:
         file.write('pip\\n')
+    with open(os.path.join(site, info, 'RECORD'), 'a') as file:
+        file.write(info + '/INSTALLER,,\\n')
 for name, versions in MORE.items():
     for version in versions:
         build(name, version)
@@ -107,14 +110,18 @@ export const CURL = `import os, sys, urllib.error, urllib.parse, urllib.request
 sys.path.insert(0, os.path.join(os.environ['FORGECTL_ROOT'], 'usr', 'lib', 'sandbox-net'))
 import sitecustomize_machine
 LOCAL = ('127.0.0.1', 'localhost')
-opts = {'headers': {}, 'method': None, 'out': None, 'format': None, 'fail': False, 'head': False, 'data': None, 'timeout': None, 'show': False, 'include': False, 'silent': False}
+opts = {'headers': {}, 'method': None, 'out': None, 'format': None, 'fail': False, 'head': False, 'data': None, 'timeout': None, 'offset': None, 'config': None, 'show': False, 'include': False, 'silent': False}
 words, urls = sys.argv[1:], []
-WITH_VALUE = {'o': 'out', 'w': 'format', 'X': 'method', 'm': 'timeout', 'H': 'header', 'd': 'data', 'A': 'agent', 'u': 'user'}
-LONG = {'output': 'o', 'write-out': 'w', 'request': 'X', 'max-time': 'm', 'connect-timeout': 'm', 'header': 'H', 'data': 'd', 'data-binary': 'd', 'data-raw': 'd', 'user-agent': 'A', 'user': 'u', 'silent': 's', 'show-error': 'S', 'fail': 'f', 'head': 'I', 'location': 'L', 'include': 'i', 'retry': 'ignored', 'retry-delay': 'ignored'}
+WITH_VALUE = {'o': 'out', 'w': 'format', 'X': 'method', 'm': 'timeout', 'H': 'header', 'd': 'data', 'A': 'agent', 'u': 'user', 'C': 'offset', 'K': 'config'}
+LONG = {'output': 'o', 'write-out': 'w', 'request': 'X', 'max-time': 'm', 'connect-timeout': 'm', 'header': 'H', 'data': 'd', 'data-binary': 'd', 'data-raw': 'd', 'user-agent': 'A', 'user': 'u', 'silent': 's', 'show-error': 'S', 'fail': 'f', 'head': 'I', 'location': 'L', 'include': 'i', 'retry': 'ignored', 'retry-delay': 'ignored', 'continue-at': 'C', 'config': 'K', 'globoff': 'g'}
 
 def take(flag, value):
     if flag == 'H':
         name, _, text = value.partition(':'); opts['headers'][name.strip()] = text.strip()
+    elif flag == 'K':
+        for line in sys.stdin if value == '-' else open(value):
+            key, _, text = line.partition('=')
+            if key.strip() == 'header': take('H', text.strip().strip('"'))
     elif flag == 'd':
         if value == '@-': opts['data'] = sys.stdin.buffer.read()
         elif value.startswith('@'): opts['data'] = open(value[1:], 'rb').read()
@@ -126,12 +133,14 @@ while words:
     word = words.pop(0)
     if word.startswith('--'):
         name, has, value = word[2:].partition('=')
+        if name == 'url':
+            urls.append(value if has else words.pop(0)); continue
         flag = LONG.get(name)
         if flag is None:
             sys.stderr.write('curl: option %s: is unknown\\n' % word); sys.exit(2)
         if flag == 'ignored': words.pop(0)
         elif flag in WITH_VALUE: take(flag, value if has else words.pop(0))
-        else: opts[{'s': 'silent', 'S': 'show', 'f': 'fail', 'I': 'head', 'L': 'follow', 'i': 'include'}[flag]] = True
+        else: opts[{'s': 'silent', 'S': 'show', 'f': 'fail', 'I': 'head', 'L': 'follow', 'i': 'include', 'g': 'globoff'}[flag]] = True
     elif word.startswith('-') and len(word) > 1:
         letters = word[1:]
         while letters:

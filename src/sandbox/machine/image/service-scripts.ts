@@ -6,9 +6,11 @@ const UTILS: Record<string, string> = {
 set +a
 pause() { sleep "$(awk -v t="$1" -v s="\${SANDBOX_TIME_SCALE:-1}" 'BEGIN { print t / s }')"; }
 `,
+  // Older images have tee, newer ones log-tee; here Forge, whose log is the one to look at, has the newer.
   'logging.sh': `log_dir="$FORGECTL_ROOT/var/log/portal"; mkdir -p "$log_dir"
-[ -f "$log_dir/$PROC_NAME.log" ] && mv "$log_dir/$PROC_NAME.log" "$log_dir/$PROC_NAME.log.old"
-exec > >(tee -a "$log_dir/$PROC_NAME.log" >>"$FORGECTL_ROOT/var/log/console.log") 2>&1
+for log in "$log_dir/$PROC_NAME.log" "$FORGECTL_ROOT/var/log/$PROC_NAME.log"; do [ -f "$log" ] && mv "$log" "$log.old"; done
+tee="tee -a"; [ "$PROC_NAME" = forge ] && tee=log-tee
+exec > >(exec $tee "$log_dir/$PROC_NAME.log") 2>&1
 `,
   'exit_portal.sh': `# Programs that are not in portal.yaml are not wanted: mark, wait, leave with 0.
 for _ in $(seq 1 60); do [ -s "$FORGECTL_ROOT/etc/portal.yaml" ] && break; pause 2; done

@@ -102,7 +102,7 @@ class Program:
             text = 'Exited too quickly (process log may have details)'
         else:
             text = ''
-        return ('%-32s %-9s %s' % (self.name, self.state, text)).rstrip()
+        return '%-32s %-9s %s' % (self.name, self.state, text)
 
 def read_config():
     found = {}
@@ -142,27 +142,30 @@ def handle(words):
                 out.append('%s: ERROR (no such process)' % name); code = 4
             else:
                 out.append(program.line())
-                if program.state != 'RUNNING' and code == 0:
+                # STARTING and BACKOFF count as running.
+                if program.state in ('STOPPED', 'EXITED', 'FATAL', 'UNKNOWN') and code == 0:
                     code = 3
-    elif verb in ('start', 'stop', 'restart'):
+    elif verb == 'restart':
+        for part in ('stop', 'start'):
+            done = handle([part, *rest])
+            out += filter(None, [done['out']]); code = max(code, done['code'])
+    elif verb in ('start', 'stop'):
+        # Asked for what is so already, it says so and leaves with 0; "all" passes over it in silence.
+        whole = not rest or 'all' in rest
         for name in chosen(rest):
             program = PROGRAMS.get(name)
+            running = program is not None and program.state in ('RUNNING', 'STARTING', 'BACKOFF')
             if program is None:
-                out.append('%s: ERROR (no such process)' % name); code = 1
-                continue
-            running = program.state in ('RUNNING', 'STARTING', 'BACKOFF')
-            if verb in ('stop', 'restart'):
-                if running:
-                    program.stop(); out.append('%s: stopped' % name)
-                elif verb == 'stop':
-                    out.append('%s: ERROR (not running)' % name); code = 1
-            if verb == 'start' and running:
-                out.append('%s: ERROR (already started)' % name); code = 1
-            elif verb != 'stop':
+                out.append('%s: ERROR (no such process)' % name); code = code or 1
+            elif running == (verb == 'start'):
+                out += [] if whole else ['%s: ERROR (%s)' % (name, 'already started' if running else 'not running')]
+            elif verb == 'stop':
+                program.stop(); out.append('%s: stopped' % name)
+            else:
                 program.tries = 0; program.start(); wait_started(program)
                 bad = program.state in ('FATAL', 'BACKOFF')
                 out.append('%s: ERROR (spawn error)' % name if bad else '%s: started' % name)
-                code = 1 if bad else code
+                code = 7 if bad else code
     elif verb == 'reread':
         fresh = read_config()
         out += ['%s: available' % n for n in fresh if n not in PROGRAMS]
@@ -183,8 +186,10 @@ def handle(words):
         for program in PROGRAMS.values():
             program.stop()
         PROGRAMS.clear(); load(); start_auto(); out.append('Restarted supervisord')
+    elif verb == 'pid' and rest and rest[0] not in PROGRAMS:
+        out.append('No such process %s' % rest[0]); code = 1
     elif verb == 'pid':
-        out.append(str(os.getpid()) if not rest else str(PROGRAMS[rest[0]].process.pid if rest[0] in PROGRAMS and PROGRAMS[rest[0]].process else 0))
+        out.append(str(os.getpid()) if not rest else str(PROGRAMS[rest[0]].process.pid if PROGRAMS[rest[0]].process and PROGRAMS[rest[0]].process.poll() is None else 0))
     elif verb == 'version':
         out.append('4.2.5')
     elif verb == 'tail':
@@ -192,7 +197,7 @@ def handle(words):
     elif verb == 'shutdown':
         out.append('Shut down'); threading.Timer(0.05, shutdown).start()
     else:
-        out.append('*** Unknown syntax: %s' % ' '.join(words)); code = 2
+        out.append('*** Unknown syntax: %s' % ' '.join(words)); code = 1
     return {'out': '\\n'.join(out), 'code': code}
 
 def shutdown(*_):
@@ -258,7 +263,7 @@ try:
     peer.connect('supervisor.sock')
 except OSError:
     print('unix:///var/run/supervisor.sock no such file')
-    sys.exit(4)
+    sys.exit(4 if sys.argv[1:2] == ['status'] else 7)
 peer.sendall((json.dumps(sys.argv[1:]) + '\\n').encode())
 text = b''
 while True:
@@ -302,6 +307,7 @@ killasgroup=true
 stopsignal=TERM
 stopwaitsecs=10
 stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
 redirect_stderr=true
 `;
 }
