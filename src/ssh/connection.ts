@@ -1,52 +1,53 @@
-import type { Client, ClientChannel, ConnectConfig } from 'ssh2';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
 import { EXIT, ForgeError } from '../errors.js';
+import { type ExecOptions, type ExecResult, readChannel } from './channel.js';
 import type { HostKeys } from './host-keys.js';
 import type { Identity } from './identity.js';
-
-interface Candidate {
-  host: string;
-  port: number;
-  via: 'direct' | 'proxy';
-}
+import { type Candidate, LoginAttempt } from './login-attempt.js';
+import { connectionLost } from './login-failure.js';
+import { type AttemptEvent, raceLogins } from './login-race.js';
+import { endMarked, newRunMark } from './run-mark.js';
+import { PLAIN_BASH, type Shell, type ShellOptions, type ShellResult } from './shell.js';
 
 export interface ConnectOptions {
+  /** Best first. A later one with the host and the way of an earlier one is another guess at its port. */
   candidates: readonly Candidate[];
   /** Whose host key it must be, e.g. the contract's id. */
   instanceId: string;
+  /** Offered first. */
   identity: Identity;
+  /** Offered in this order when the first is refused. */
+  otherIdentities?: readonly Identity[];
   hostKeys: HostKeys;
-  /** Wall time for the whole race. */
+  /** Wall time for the login at each address. */
   timeoutMs: number;
+  user?: string;
   signal?: AbortSignal;
+  /** How long the first address is tried alone, when it has proved itself before. */
+  headStartMs?: number;
+  onAttempt?: (event: AttemptEvent) => void;
 }
 
-export interface RunOptions {
-  timeoutMs: number;
-  signal?: AbortSignal;
-  maxOutputBytes?: number;
-}
-
-export interface RunResult {
-  stdout: string;
-  stderr: string;
-  exitCode: number | null;
-}
-
-/** Direct gets this head start before the proxy is tried as well. */
-const HEAD_START_MS = 300;
-/** How long one session may take to open. */
+/** How long one session, tunnel or file channel may take to open. */
 const OPEN_LIMIT_MS = 15_000;
-const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+/** The system holds as much again, and more where the way is long. */
+const MOST_UNSENT_BYTES = 1024 * 1024;
 
-/** One SSH connection to one instance. */
-export class Connection {
+/** One SSH connection to one instance, shared by everything that needs it. */
+export class Connection implements Shell {
   readonly via: 'direct' | 'proxy';
+  readonly address: Candidate;
   private readonly client: Client;
   private open = true;
+  private files: Promise<SFTPWrapper> | null = null;
+  private sent: Promise<void> | null = null;
 
-  constructor(client: Client, via: 'direct' | 'proxy') {
+  constructor(client: Client, address: Candidate) {
     this.client = client;
-    this.via = via;
+    this.via = address.via;
+    this.address = address;
     client.on('close', () => {
       this.open = false;
     });
@@ -59,95 +60,138 @@ export class Connection {
     return this.open;
   }
 
-  /** Sends the script on stdin to a plain bash: nothing shows in `ps`, and no quoting limits its text. */
-  async run(script: string, options: RunOptions): Promise<RunResult> {
-    const channel = await this.openSession('bash --noprofile --norc -s', options);
-    return readChannel(channel, script, options);
+  /** Calls back once, when the connection has ended in whatever way; the answer takes the wish back. */
+  onClose(listener: () => void): () => void {
+    if (!this.open) {
+      const soon = setImmediate(listener);
+      return () => clearImmediate(soon);
+    }
+    this.client.once('close', listener);
+    return () => this.client.off('close', listener);
+  }
+
+  /**
+   * For whoever sends much: null when there is room, else resolves when the network has taken what was sent, or is gone.
+   * ssh2 keeps whatever a peer's window allows, and that is megabytes for each channel.
+   */
+  whenSent(): Promise<void> | null {
+    const { _sock: socket } = this.client as unknown as { _sock?: Socket };
+    if (socket === undefined || socket.destroyed || socket.writableLength < MOST_UNSENT_BYTES) return null;
+    this.sent ??= new Promise((resolve) => {
+      const done = (): void => {
+        socket.off('drain', done).off('close', done);
+        this.sent = null;
+        resolve();
+      };
+      socket.on('drain', done).on('close', done);
+    });
+    return this.sent;
+  }
+
+  async run(script: string, options: ShellOptions): Promise<ShellResult> {
+    const mark = newRunMark();
+    try {
+      const { stdout, stderr, exitCode } = await this.exec(`${PLAIN_BASH} ${mark}`, { ...options, stdin: script });
+      return { stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8'), exitCode };
+    } catch (error) {
+      if (this.open) void endMarked(this, mark);
+      throw error;
+    }
+  }
+
+  /** `command` shows in the machine's process list: secrets go to stdin. */
+  async exec(command: string, options: ExecOptions): Promise<ExecResult> {
+    const { signal, timeoutMs } = options;
+    const channel = await this.openChannel<ClientChannel>('the session', (client, done) => client.exec(command, done), {
+      timeoutMs: Math.min(timeoutMs, OPEN_LIMIT_MS),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return readChannel(channel, options, () => this.open);
+  }
+
+  /** A stream to an address as the machine sees it, e.g. 127.0.0.1 and Forge's port. */
+  async openForward(host: string, port: number, timeoutMs = OPEN_LIMIT_MS): Promise<Duplex> {
+    const channel = await this.openChannel<ClientChannel>(
+      `the way to ${host}:${port}`,
+      (client, done) => client.forwardOut('127.0.0.1', 0, host, port, done),
+      { timeoutMs },
+    );
+    // Until its user listens: one broken stream must not end the process.
+    channel.on('error', () => {});
+    return channel;
+  }
+
+  /** Opened at the first call and shared; opened anew when it has ended. */
+  sftp(timeoutMs = OPEN_LIMIT_MS): Promise<SFTPWrapper> {
+    this.files ??= this.openFiles(timeoutMs).catch((error: unknown) => {
+      this.files = null;
+      throw error;
+    });
+    return this.files;
   }
 
   close(): void {
     this.open = false;
+    // A peer that never closes its half, or is not there any more, must not keep the process alive. The client's own
+    // destroy() does nothing once its end() was called.
+    const { _sock: socket } = this.client as unknown as { _sock?: Socket };
     this.client.end();
-    // A peer that never closes its half must not keep the process alive.
-    setTimeout(() => this.client.destroy(), 500).unref();
+    setTimeout(() => socket?.destroy(), 500).unref();
   }
 
-  private openSession(command: string, { signal }: RunOptions): Promise<ClientChannel> {
+  private async openFiles(timeoutMs: number): Promise<SFTPWrapper> {
+    const files = await this.openChannel<SFTPWrapper>('the file channel', (client, done) => client.sftp(done), {
+      timeoutMs,
+    });
+    const gone = (): void => {
+      this.files = null;
+    };
+    files.on('close', gone);
+    files.on('error', gone);
+    return files;
+  }
+
+  /** Opens whatever ssh2's client opens, in time or not at all. `what` is how a failure calls it: "the session". */
+  openChannel<T extends { end(): unknown }>(
+    what: string,
+    open: (client: Client, done: (error: Error | undefined, channel: T) => void) => void,
+    { timeoutMs = OPEN_LIMIT_MS, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    if (!this.open) return Promise.reject(connectionLost('it is closed'));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(lost('the session did not open in time')), OPEN_LIMIT_MS);
-      const onAbort = (): void => reject(signal?.reason);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const settle = (): void => {
+      let isWaiting = true;
+      const settle = (act: () => void): void => {
+        if (!isWaiting) return;
+        isWaiting = false;
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
+        this.client.off('close', onLost);
+        act();
       };
-      if (!this.open) {
-        settle();
-        reject(lost('the connection is closed'));
-        return;
+      const timer = setTimeout(() => settle(() => reject(connectionLost(`${what} did not open in time`))), timeoutMs);
+      const onAbort = (): void => settle(() => reject(signal?.reason));
+      const onLost = (): void => settle(() => reject(connectionLost('it was cut')));
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.client.once('close', onLost);
+      const onOpened = (error: Error | undefined, channel: T): void => {
+        if (error) settle(() => reject(connectionLost(`${what} was refused: ${error.message}`, 'SSH_CHANNEL_REFUSED')));
+        else if (isWaiting) settle(() => resolve(channel));
+        // Too late: nobody waits for it any more.
+        else channel.end();
+      };
+      try {
+        open(this.client, onOpened);
+      } catch (error) {
+        settle(() => reject(connectionLost((error as Error).message)));
       }
-      this.client.exec(command, (error, channel) => {
-        settle();
-        if (error) reject(lost(error.message));
-        else resolve(channel);
-      });
     });
   }
-}
-
-function lost(why: string): ForgeError {
-  return new ForgeError(`The SSH connection failed: ${why}.`, {
-    code: 'SSH_LOST',
-    exit: EXIT.sshFailed,
-    hint: 'Try again.',
-  });
-}
-
-function readChannel(channel: ClientChannel, input: string, options: RunOptions): Promise<RunResult> {
-  const { timeoutMs, signal, maxOutputBytes = MAX_OUTPUT_BYTES } = options;
-  return new Promise((resolve, reject) => {
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    let bytes = 0;
-    let exitCode: number | null = null;
-    const fail = (error: unknown): void => {
-      clearTimeout(timer);
-      channel.destroy();
-      reject(error);
-    };
-    const timer = setTimeout(
-      () => fail(lost(`the remote command took longer than ${Math.round(timeoutMs / 1000)} s`)),
-      timeoutMs,
-    );
-    const onAbort = (): void => fail(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const keep = (into: Buffer[]) => (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > maxOutputBytes) fail(lost(`the remote command printed more than ${maxOutputBytes} bytes`));
-      else into.push(chunk);
-    };
-    channel.on('data', keep(stdout));
-    channel.stderr.on('data', keep(stderr));
-    channel.on('exit', (code: number | null) => {
-      exitCode = code;
-    });
-    channel.on('error', fail);
-    channel.on('close', () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-      resolve({
-        stdout: Buffer.concat(stdout).toString('utf8'),
-        stderr: Buffer.concat(stderr).toString('utf8'),
-        exitCode,
-      });
-    });
-    channel.end(input);
-  });
 }
 
 /** Races the addresses; the first accepted login wins and the others are closed. Rejects with the most telling failure. */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const { candidates, signal } = options;
+  const { candidates, signal, headStartMs, onAttempt, user = 'root' } = options;
   if (candidates.length === 0) {
     throw new ForgeError('The instance has no SSH address yet.', {
       code: 'SSH_NO_ADDRESS',
@@ -157,136 +201,14 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   }
   signal?.throwIfAborted();
   const { default: ssh2 } = await import('ssh2');
-  const attempts = candidates.map(
-    (candidate, index) => new Attempt(new ssh2.Client(), candidate, options, index * HEAD_START_MS),
-  );
-  const onAbort = (): void => {
-    for (const attempt of attempts) attempt.cancel(signal?.reason);
-  };
-  signal?.addEventListener('abort', onAbort, { once: true });
-  try {
-    const winner = await Promise.any(attempts.map((attempt) => attempt.done));
-    for (const attempt of attempts) if (attempt !== winner) attempt.cancel(lost('another address was faster'));
-    return winner.connection();
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw mostTelling(error instanceof AggregateError ? error.errors : [error]);
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
-  }
-}
-
-/** A changed host key outranks everything; then "you may not", which means that the address was right. */
-function mostTelling(errors: unknown[]): unknown {
-  const order = ['SSH_HOST_KEY_CHANGED', 'SSH_AUTH', 'SSH_HANDSHAKE', 'SSH_TIMEOUT', 'SSH_REFUSED'];
-  const rank = (error: unknown): number => {
-    const at = error instanceof ForgeError ? order.indexOf(error.code) : -1;
-    return at === -1 ? order.length : at;
-  };
-  return [...errors].sort((one, other) => rank(one) - rank(other))[0];
-}
-
-class Attempt {
-  readonly done: Promise<Attempt>;
-  private readonly client: Client;
-  private readonly candidate: Candidate;
-  private hostKeyError: unknown = null;
-  private reject: (error: unknown) => void = () => {};
-  private settled = false;
-
-  constructor(client: Client, candidate: Candidate, options: ConnectOptions, delayMs: number) {
-    this.client = client;
-    this.candidate = candidate;
-    this.done = new Promise((resolve, reject) => {
-      this.reject = reject;
-      const deadline = setTimeout(() => this.cancel(this.failure({ code: 'ETIMEDOUT' })), options.timeoutMs);
-      const start = setTimeout(() => this.start(options), delayMs);
-      const settle = (): void => {
-        this.settled = true;
-        clearTimeout(deadline);
-        clearTimeout(start);
-      };
-      this.client.once('ready', () => {
-        settle();
-        resolve(this);
-      });
-      this.reject = (error) => {
-        settle();
-        reject(error);
-      };
-      this.client.on('error', (error: Error & { level?: string }) =>
-        this.reject(this.hostKeyError ?? this.failure(error)),
-      );
-      this.client.once('close', () => this.reject(this.hostKeyError ?? this.failure({ code: 'ECLOSED' })));
-    });
-    // The race may be over before a slower attempt fails.
-    this.done.catch(() => {});
-  }
-
-  connection(): Connection {
-    return new Connection(this.client, this.candidate.via);
-  }
-
-  cancel(reason: unknown): void {
-    if (!this.settled) this.reject(reason);
-    this.client.destroy();
-  }
-
-  private start({ identity, hostKeys, instanceId, timeoutMs }: ConnectOptions): void {
-    const { host, port } = this.candidate;
-    const config: ConnectConfig = {
-      host,
-      port,
-      username: 'root',
-      readyTimeout: timeoutMs,
-      keepaliveInterval: 15_000,
-      keepaliveCountMax: 4,
-      hostVerifier: (key: Buffer) => {
-        try {
-          hostKeys.verify(instanceId, key);
-          return true;
-        } catch (error) {
-          this.hostKeyError = error;
-          return false;
-        }
-      },
-      ...(identity.agentSocket === null ? {} : { agent: identity.agentSocket }),
-      ...(identity.privateKey === null ? {} : { privateKey: identity.privateKey }),
-      ...(identity.passphrase === null ? {} : { passphrase: identity.passphrase }),
-    };
-    this.client.connect(config);
-  }
-
-  /** Which of name, network, handshake and user key failed, and what to do. */
-  private failure(error: { code?: string; level?: string; message?: string }): ForgeError {
-    const where = `${this.candidate.host}:${this.candidate.port}`;
-    const kind = kindOf(error);
-    const texts: Record<string, [string, string]> = {
-      SSH_NAME: [`the name ${this.candidate.host} is not known`, 'Check the network.'],
-      SSH_REFUSED: [`${where} refused the connection`, 'Right after a start this passes within a minute.'],
-      SSH_TIMEOUT: [`${where} did not answer in time`, 'A firewall may be in the way, or the host is overloaded.'],
-      SSH_AUTH: [
-        `${where} refused the key`,
-        'forgectl attaches it again by itself; a new key can take a minute to arrive.',
-      ],
-      SSH_HANDSHAKE: [`${where} broke off the handshake`, 'Right after a start this passes within a minute.'],
-    };
-    const [message, hint] = texts[kind] ?? ['', ''];
-    return new ForgeError(`SSH login failed: ${message}.`, {
-      code: kind,
-      exit: EXIT.sshFailed,
-      hint,
-      cause: error,
-      details: { address: where },
-    });
-  }
-}
-
-function kindOf(error: { code?: string; level?: string }): string {
-  if (error.level === 'client-authentication') return 'SSH_AUTH';
-  if (error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN') return 'SSH_NAME';
-  if (error.code === 'ECONNREFUSED') return 'SSH_REFUSED';
-  if (error.code === 'ETIMEDOUT' || error.level === 'client-timeout' || error.code === 'EHOSTUNREACH')
-    return 'SSH_TIMEOUT';
-  return 'SSH_HANDSHAKE';
+  const { hostKeys, instanceId, timeoutMs } = options;
+  const identities = [options.identity, ...(options.otherIdentities ?? [])];
+  const login = { user, identities, hostKeys, instanceId, timeoutMs };
+  const attempts = candidates.map((candidate) => new LoginAttempt(new ssh2.Client(), candidate, login));
+  const winner = await raceLogins(attempts, {
+    ...(signal && { signal }),
+    ...(headStartMs && { headStartMs }),
+    ...(onAttempt && { onAttempt }),
+  });
+  return new Connection(winner.client, winner.candidate);
 }

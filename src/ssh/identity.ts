@@ -1,6 +1,8 @@
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, ForgeError } from '../errors.js';
+import { type AgentKey, listAgentKeys } from './agent.js';
+import { badKey, type KeyFile, publicLine, readKeyFile, unlockKeyFile } from './key-file.js';
+import { ensureOwnKey } from './own-key.js';
 
 /** A key to log in with. */
 export interface Identity {
@@ -15,6 +17,8 @@ export interface Identity {
   /** Path of the agent's socket when the agent holds the key. */
   agentSocket: string | null;
   passphrase: string | null;
+  /** Asks for the passphrase, once, when a server has refused all keys before it; absent when the key is open. */
+  unlock?: () => Promise<string>;
 }
 
 export interface IdentityOptions {
@@ -28,114 +32,97 @@ export interface IdentityOptions {
   askPassphrase: ((path: string) => Promise<string>) | null;
 }
 
-/** DESIGN 5: the named file, the agent, forgectl's own key. The agent counts when it holds a key that every host takes. */
+/** sshd hangs up after 6 refused keys (MaxAuthTries), and forgectl's own must have its turn. */
+const MAX_AGENT_KEYS = 3;
+const USUAL_NAMES = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
+
+/** The key to register and to log in with: the named file, the agent's, or forgectl's own. */
 export async function findIdentity(options: IdentityOptions): Promise<Identity> {
-  if (options.file !== null) return fromFile(expandHome(options.file, options.home), options);
-  const agent = await fromAgent(options.env['SSH_AUTH_SOCK']);
+  if (options.file !== null) return namedIdentity(expandHome(options.file, options.home), options);
+  const [agent] = await agentIdentities(options);
   return agent ?? ownIdentity(options.ownKeyDir);
 }
 
-async function fromFile(path: string, { askPassphrase }: IdentityOptions): Promise<Identity> {
-  const { utils } = (await import('ssh2')).default;
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw badKey(path, `it cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
+/** All keys in DESIGN 5's order, for a machine that somebody else has set up. A named file stands alone. */
+export async function findIdentities(options: IdentityOptions): Promise<Identity[]> {
+  if (options.file !== null) return [await findIdentity(options)];
+  const own = await ownIdentity(options.ownKeyDir);
+  const all = [...(await agentIdentities(options)), own, ...(await usualIdentities(options))];
+  return all.filter((one, index) => all.findIndex((other) => isSameKey(one.publicKey, other.publicKey)) === index);
+}
+
+async function namedIdentity(path: string, options: IdentityOptions): Promise<Identity> {
+  const file = await readKeyFile(path);
+  if (!file.isLocked && !file.isPublic) return fileIdentity(file, path);
+  // As with ssh: a key that the agent holds needs no passphrase, and its public half is enough to name it.
+  const held = (await agentIdentities(options, Number.POSITIVE_INFINITY)).find(
+    ({ publicKey }) => file.publicKey !== null && isSameKey(publicKey, file.publicKey),
+  );
+  if (held !== undefined) return held;
+  if (file.isPublic)
+    throw badKey(path, 'it is a public key, and the agent does not hold its private half; give the private one');
+  if (options.askPassphrase === null)
+    throw badKey(path, 'it is encrypted, and there is no terminal to ask for its passphrase on');
+  const passphrase = await options.askPassphrase(path);
+  const publicKey = await unlockKeyFile(file, passphrase);
+  return { ...fileIdentity({ ...file, publicKey }, path), passphrase };
+}
+
+/** Keys that a user usually has. One that cannot be read, or asked for, is passed over: others exist. */
+async function usualIdentities({ home, askPassphrase }: IdentityOptions): Promise<Identity[]> {
+  const found: Identity[] = [];
+  for (const name of USUAL_NAMES) {
+    const path = join(home, '.ssh', name);
+    const file = existsSync(path) ? await readKeyFile(path).catch(() => null) : null;
+    if (file === null || file.isPublic || file.publicKey === null) continue;
+    if (!file.isLocked) found.push(fileIdentity(file, path));
+    else if (askPassphrase !== null) found.push({ ...fileIdentity(file, path), unlock: askOnce(file, askPassphrase) });
   }
-  let parsed = utils.parseKey(text);
-  let passphrase: string | null = null;
-  if (parsed instanceof Error && /passphrase|encrypted/iu.test(parsed.message)) {
-    if (askPassphrase === null)
-      throw badKey(path, 'it is encrypted, and there is no terminal to ask for its passphrase on');
-    passphrase = await askPassphrase(path);
-    parsed = utils.parseKey(text, passphrase);
-  }
-  if (parsed instanceof Error)
-    throw badKey(path, passphrase === null ? 'it is not a private key' : 'the passphrase is wrong', parsed);
-  const key = Array.isArray(parsed) ? parsed[0] : parsed;
-  if (key === undefined || !key.isPrivateKey()) throw badKey(path, 'it is a public key; give the private one');
-  return {
-    publicKey: publicLine(key, 'forgectl'),
-    description: path,
-    path,
-    privateKey: text,
-    agentSocket: null,
-    passphrase,
+  return found;
+}
+
+/** However many addresses and connections need it, the user types it once. */
+function askOnce(file: KeyFile, ask: (path: string) => Promise<string>): () => Promise<string> {
+  let answer: Promise<string> | null = null;
+  return () => {
+    answer ??= ask(file.path).then(async (passphrase) => {
+      await unlockKeyFile(file, passphrase);
+      return passphrase;
+    });
+    return answer;
   };
 }
 
-function badKey(path: string, why: string, cause?: unknown): ForgeError {
-  return new ForgeError(`The SSH key ${path} cannot be used: ${why}.`, {
-    code: 'BAD_SSH_KEY',
-    exit: EXIT.usage,
-    hint: "Check --ssh-key, or leave it out to use forgectl's own key.",
-    cause,
-  });
+async function ownIdentity(directory: string): Promise<Identity> {
+  const path = await ensureOwnKey(directory);
+  return fileIdentity(await readKeyFile(path), "forgectl's own key");
 }
 
-/** The first ed25519 key of the agent, else its first. Null without a working agent: that is no error. */
-async function fromAgent(socket: string | undefined): Promise<Identity | null> {
-  if (socket === undefined || socket === '' || !existsSync(socket)) return null;
-  const { default: ssh2 } = await import('ssh2');
-  const agent = ssh2.createAgent(socket);
-  const keys = await new Promise<{ type: string; getPublicSSH(): Buffer; comment?: string }[]>((resolve) => {
-    const timer = setTimeout(() => resolve([]), AGENT_LIMIT_MS);
-    agent.getIdentities((error, found) => {
-      clearTimeout(timer);
-      resolve(error || found === undefined ? [] : (found as never));
-    });
-  });
-  const key = keys.find(({ type }) => type === 'ssh-ed25519') ?? keys[0];
-  if (key === undefined) return null;
+function fileIdentity(file: KeyFile, description: string): Identity {
   return {
-    publicKey: publicLine(key, key.comment ?? 'agent'),
-    description: `agent (${key.comment ?? key.type})`,
+    publicKey: file.publicKey ?? '',
+    description,
+    path: file.path,
+    privateKey: file.text,
+    agentSocket: null,
+    passphrase: null,
+  };
+}
+
+/** Without a working agent there are none: that is no error. ed25519 first, which every host takes. */
+async function agentIdentities({ env }: IdentityOptions, limit = MAX_AGENT_KEYS): Promise<Identity[]> {
+  const socket = env['SSH_AUTH_SOCK'];
+  if (socket === undefined || socket === '' || !existsSync(socket)) return [];
+  const modernFirst = (key: AgentKey): number => (key.type === 'ssh-ed25519' ? 0 : 1);
+  const keys = (await listAgentKeys(socket)).sort((one, other) => modernFirst(one) - modernFirst(other));
+  return keys.slice(0, limit).map((key) => ({
+    publicKey: publicLine(key, key.comment || 'agent'),
+    description: `agent (${(key.comment || key.type).replace(/\p{Cc}+/gu, ' ')})`,
     path: null,
     privateKey: null,
     agentSocket: socket,
     passphrase: null,
-  };
-}
-
-const AGENT_LIMIT_MS = 2000;
-
-/** forgectl's own ed25519 key, without a passphrase, readable by the user alone. Two processes may race to make it. */
-async function ownIdentity(directory: string): Promise<Identity> {
-  const { utils } = (await import('ssh2')).default;
-  const path = join(directory, 'id_ed25519');
-  if (!existsSync(path)) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const made = utils.generateKeyPairSync('ed25519', { comment: 'forgectl' });
-    const draft = join(directory, `.draft-${process.pid}-${Date.now()}`);
-    writeFileSync(draft, made.private, { mode: 0o600 });
-    try {
-      // A link fails when the name exists: whoever came first wins, and both read the same key.
-      linkSync(draft, path);
-      writeFileSync(`${path}.pub`, `${made.public}\n`, { mode: 0o644 });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    } finally {
-      rmSync(draft, { force: true });
-    }
-  }
-  chmodSync(path, 0o600);
-  const text = readFileSync(path, 'utf8');
-  const key = utils.parseKey(text);
-  if (key instanceof Error) throw badKey(path, key.message, key);
-  const parsed = Array.isArray(key) ? key[0] : key;
-  return {
-    publicKey: publicLine(parsed as never, 'forgectl'),
-    description: "forgectl's own key",
-    path,
-    privateKey: text,
-    agentSocket: null,
-    passphrase: null,
-  };
-}
-
-function publicLine(key: { type: string; getPublicSSH(): Buffer }, comment: string): string {
-  return `${key.type} ${key.getPublicSSH().toString('base64')} ${comment.replace(/[^\w@.+-]+/gu, '-')}`;
+  }));
 }
 
 /** Two lines are the same key when type and base64 agree; comments differ. */
@@ -144,6 +131,6 @@ export function isSameKey(one: string, other: string): boolean {
   return core(one) !== '' && core(one) === core(other);
 }
 
-function expandHome(path: string, home: string): string {
+export function expandHome(path: string, home: string): string {
   return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path;
 }

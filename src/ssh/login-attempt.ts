@@ -1,0 +1,162 @@
+import type { Algorithms, Client, ConnectConfig, ServerHostKeyAlgorithm } from 'ssh2';
+import { KeyOffers } from './authentication.js';
+import { cipherOrder } from './ciphers.js';
+import type { HostKeys } from './host-keys.js';
+import type { Identity } from './identity.js';
+import { DEADLINE, describeLoginFailure, type LoginPhase } from './login-failure.js';
+
+export interface Candidate {
+  host: string;
+  port: number;
+  via: 'direct' | 'proxy';
+}
+
+export interface LoginOptions {
+  user: string;
+  identities: readonly Identity[];
+  hostKeys: HostKeys;
+  instanceId: string;
+  timeoutMs: number;
+}
+
+/** A dead peer is noticed after 15 s x 4. */
+const KEEPALIVE = { keepaliveInterval: 15_000, keepaliveCountMax: 4 };
+
+/** One login at one address, from the name to the accepted key. */
+export class LoginAttempt {
+  readonly candidate: Candidate;
+  readonly client: Client;
+  private readonly options: LoginOptions;
+  private readonly keys: KeyOffers;
+  private phase: LoginPhase = 'connecting';
+  private hostKey: Buffer | null = null;
+  private hostKeyError: unknown = null;
+  private finish: ((error: unknown) => void) | null = null;
+  private deadline: NodeJS.Timeout | null = null;
+
+  constructor(client: Client, candidate: Candidate, options: LoginOptions) {
+    this.client = client;
+    this.candidate = candidate;
+    this.options = options;
+    this.keys = new KeyOffers(options.user, options.identities, (answer) => this.withoutDeadline(answer));
+    // From the first moment to the last: an error of a closed client must not end the process.
+    client.on('error', () => {});
+  }
+
+  /** Resolves when the key was accepted and the host key is pinned. */
+  run(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.finish = (error) => {
+        this.finish = null;
+        if (this.deadline !== null) clearTimeout(this.deadline);
+        if (error === null) resolve();
+        else {
+          this.client.destroy();
+          reject(error);
+        }
+      };
+      this.client.on('connect', () => {
+        this.phase = 'handshake';
+      });
+      this.client.on('handshake', () => {
+        this.phase = 'login';
+      });
+      this.client.on('error', (error: Error & { level?: string }) => {
+        // ssh2 goes on with the next key after it.
+        if (error.level !== 'agent') this.fail(error);
+      });
+      this.client.once('close', () => this.fail({ code: 'ECLOSED' }));
+      this.client.once('ready', () => this.accept());
+      this.startDeadline();
+      this.connect();
+    });
+  }
+
+  cancel(reason: unknown): void {
+    this.finish?.(reason);
+    this.client.destroy();
+  }
+
+  private connect(): void {
+    const { user, hostKeys, instanceId } = this.options;
+    const { host, port } = this.candidate;
+    try {
+      const config: ConnectConfig = {
+        host,
+        port,
+        username: user,
+        // The deadline is ours: it stands still while the user types a passphrase.
+        readyTimeout: 0,
+        ...KEEPALIVE,
+        algorithms: { cipher: cipherOrder(), ...preferring(hostKeys.pinnedType(instanceId)) },
+        hostVerifier: (key: Buffer) => this.checkHostKey(key),
+        authHandler: (methodsLeft, _partial, callback) => {
+          this.keys.next(methodsLeft as string[] | null).then(
+            (method) => this.finish !== null && callback(method as never),
+            (error: unknown) => this.fail(error as Error),
+          );
+          return undefined as never;
+        },
+      };
+      this.client.connect(config);
+    } catch (error) {
+      this.finish?.(error);
+    }
+  }
+
+  private checkHostKey(key: Buffer): boolean {
+    try {
+      this.options.hostKeys.check(this.options.instanceId, key);
+      this.hostKey = key;
+      return true;
+    } catch (error) {
+      this.hostKeyError = error;
+      return false;
+    }
+  }
+
+  /** The key is pinned only now: a stranger at a recycled port refuses our key, and must not become "known". */
+  private accept(): void {
+    try {
+      if (this.hostKey !== null) this.options.hostKeys.verify(this.options.instanceId, this.hostKey);
+      this.finish?.(null);
+    } catch (error) {
+      this.finish?.(error);
+    }
+  }
+
+  private fail(raw: { code?: string; level?: string; message?: string }): void {
+    const { phase, candidate } = this;
+    const at = { phase, offered: this.keys.offered, instanceId: this.options.instanceId };
+    this.finish?.(this.hostKeyError ?? describeLoginFailure(candidate, raw, at));
+  }
+
+  private startDeadline(): void {
+    this.deadline = setTimeout(() => this.fail({ code: DEADLINE }), this.options.timeoutMs);
+  }
+
+  private async withoutDeadline<T>(answer: Promise<T>): Promise<T> {
+    if (this.deadline !== null) clearTimeout(this.deadline);
+    try {
+      return await answer;
+    } finally {
+      if (this.finish !== null) this.startDeadline();
+    }
+  }
+}
+
+/** A server with several host keys is asked for the one that is pinned, as OpenSSH does. */
+function preferring(type: string | null): Pick<Algorithms, 'serverHostKey'> {
+  if (type === null) return {};
+  const names = type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type];
+  const others = [
+    'ssh-ed25519',
+    'ecdsa-sha2-nistp256',
+    'ecdsa-sha2-nistp384',
+    'ecdsa-sha2-nistp521',
+    'rsa-sha2-512',
+    'rsa-sha2-256',
+    'ssh-rsa',
+  ].filter((name) => !names.includes(name));
+  return { serverHostKey: [...names, ...others] as ServerHostKeyAlgorithm[] };
+}
