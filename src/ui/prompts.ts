@@ -12,6 +12,8 @@ export interface Prompts {
   confirm(question: string): Promise<boolean>;
   /** A list that narrows while the user types. */
   choose<T>(question: string, choices: readonly Choice<T>[]): Promise<T>;
+  /** A line, which may be empty; `check` says what is wrong with it. */
+  text(question: string, check: (text: string) => string | true): Promise<string>;
   /** Nothing that is typed is shown. */
   password(question: string): Promise<string>;
   /** The error for a question that cannot be asked, naming the flags that answer it. */
@@ -32,6 +34,10 @@ export function createPrompts(): Prompts {
       return cancellable(
         search({ message: question, pageSize: 12, source: async (term) => source(term) as never }, io),
       ) as never;
+    },
+    async text(question, check) {
+      const { input } = await import('@inquirer/prompts');
+      return cancellable(input({ message: question, validate: check }, io));
     },
     async password(question) {
       const { password } = await import('@inquirer/prompts');

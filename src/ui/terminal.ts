@@ -10,11 +10,16 @@ export interface Terminal {
   colorOnStderr: boolean;
   /** Of stdout; Infinity in a pipe, where nothing is cut. */
   columns: number;
+  /** Of stdout; null in a pipe. */
+  rows: number | null;
+  /** Box drawing and the like can be shown: the locale is UTF-8 and the terminal is not dumb. */
+  unicode: boolean;
 }
 
 interface Stream {
   isTTY?: boolean;
   columns?: number;
+  rows?: number;
 }
 
 export function describeTerminal(io: {
@@ -33,6 +38,8 @@ export function describeTerminal(io: {
     colorOnStdout: mayColor(stdout, env, isDumb),
     colorOnStderr: mayColor(stderr, env, isDumb),
     columns: stdout.isTTY === true ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY,
+    rows: stdout.isTTY === true ? (stdout.rows ?? 24) : null,
+    unicode: !isDumb && /utf-?8/iu.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || ''),
   };
 }
 
