@@ -1,9 +1,9 @@
 import type { Command } from '@oclif/core';
 import { EXIT, ForgeError } from '../errors.js';
 import type { Instance } from '../vast/model.js';
-import { stateWord } from '../workflows/instance-state.js';
 import { changePower, type PowerAction } from '../workflows/power.js';
 import { InstanceCommand } from './instance-command.js';
+import { stateOf } from './instance-facts.js';
 import { priceChange } from './price-lines.js';
 import { nameOf } from './select-instances.js';
 
@@ -51,7 +51,7 @@ export abstract class PowerCommand<T extends typeof Command> extends InstanceCom
       instances: instances.map((instance) => ({
         id: instance.id,
         label: instance.label,
-        state: stateWord(instance),
+        state: stateOf(instance, this.context),
         ...priceChange(instance, words.action).document,
       })),
     };
@@ -73,18 +73,18 @@ export abstract class PowerCommand<T extends typeof Command> extends InstanceCom
       label: instance.label,
       action: words.action,
       changed: false,
-      state: stateWord(instance),
+      state: stateOf(instance, this.context),
       ...document,
       error: null,
     };
     if (words.alreadyDone?.(instance)) {
-      this.context.reporter.info(`${nameOf(instance)} is ${stateWord(instance)} already.`);
+      this.context.reporter.info(`${nameOf(instance)} is ${stateOf(instance, this.context)} already.`);
       return outcome;
     }
     try {
       const row = await changePower(await this.context.power(), words.action, instance);
       this.answer(`${nameOf(instance)}: ${line}`);
-      return { ...outcome, changed: true, state: row === null ? null : stateWord(row) };
+      return { ...outcome, changed: true, state: row === null ? null : stateOf(row, this.context) };
     } catch (error) {
       if (!(error instanceof ForgeError) || this.names.length < 2 || error.exit === EXIT.interrupted) throw error;
       this.context.reporter.warn(`${error.message}${error.hint === null ? '' : `\n  ${error.hint}`}`);

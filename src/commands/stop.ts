@@ -1,4 +1,5 @@
 import { changeFlags, eventsFlag, instancesArg } from '../cli/flags.js';
+import { stateOf } from '../cli/instance-facts.js';
 import { PowerCommand } from '../cli/power-command.js';
 
 export default class Stop extends PowerCommand<typeof Stop> {
@@ -15,7 +16,11 @@ export default class Stop extends PowerCommand<typeof Stop> {
       action: 'stop',
       harmless: true,
       question: (count) => (count === 1 ? 'Stop it?' : `Stop these ${count}?`),
-      alreadyDone: (instance) => instance.actualStatus === 'exited' && instance.intendedStatus === 'stopped',
+      // One that was outbid would come back by itself: stopping it is no empty word.
+      alreadyDone: (instance) =>
+        instance.actualStatus === 'exited' &&
+        instance.intendedStatus === 'stopped' &&
+        stateOf(instance, this.context) !== 'outbid',
     });
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import { EXIT, ForgeError } from '../errors.js';
 import type { Reporter } from '../ui/reporter.js';
 import type { Instance } from '../vast/model.js';
+import { destroyAndConfirm } from './destroy.js';
 import { findDeadEnd, stateWord } from './instance-state.js';
 
 export type PowerAction = 'start' | 'stop' | 'reboot' | 'recycle' | 'destroy';
@@ -10,6 +11,8 @@ export interface PowerDependencies {
   /** Sends the request of one action. A contract that is gone counts as destroyed. */
   request(action: PowerAction, id: number): Promise<void>;
   readInstance(id: number): Promise<Instance | null>;
+  /** Takes away the platform's jobs on a contract that is gone. Never fails. */
+  sweepJobs?(id: number): Promise<void>;
   clock: Clock;
   reporter: Reporter;
   signal: AbortSignal;
@@ -41,7 +44,9 @@ const cameBack = (row: Instance | null, seen: Seen): boolean =>
 /** Restarts that are faster than the looks and leave no trace in the row are believed after this long. */
 const UNSEEN_RESTART_MS = 45_000;
 
-const RULES: Record<PowerAction, ActionRules> = {
+type ReadBackAction = Exclude<PowerAction, 'destroy'>;
+
+const RULES: Record<ReadBackAction, ActionRules> = {
   start: {
     title: (name) => `Starting ${name}`,
     done: (name) => `${name} runs`,
@@ -66,12 +71,11 @@ const RULES: Record<PowerAction, ActionRules> = {
     deadlineMs: 25 * 60_000,
     isDone: cameBack,
   },
-  destroy: {
-    title: (name) => `Destroying ${name}`,
-    done: (name) => `${name} is gone`,
-    deadlineMs: 2 * 60_000,
-    isDone: (row) => row === null,
-  },
+};
+
+const DESTROY_WORDS = {
+  title: (name: string) => `Destroying ${name}`,
+  done: (name: string) => `${name} is gone`,
 };
 
 const POLL_MS = 3_000;
@@ -82,36 +86,49 @@ export async function changePower(
   action: PowerAction,
   before: Instance,
 ): Promise<Instance | null> {
-  const rules = RULES[action];
   const name = before.label === null || before.label === '' ? String(before.id) : `${before.label} (${before.id})`;
-  const stage = deps.reporter.stage(action, rules.title(name));
+  const words = action === 'destroy' ? DESTROY_WORDS : RULES[action];
+  const stage = deps.reporter.stage(action, words.title(name));
+  const onLook = (row: Instance): void =>
+    stage.detail([stateWord(row, action === 'stop'), row.statusMsg ?? ''].filter(Boolean).join(': '));
   try {
-    await deps.request(action, before.id);
-    const row = await readBack(deps, action, before, (text) => stage.detail(text));
-    stage.done(rules.done(name));
+    const row = action === 'destroy' ? await destroy(deps, before, onLook) : await change(deps, action, before, onLook);
+    stage.done(words.done(name));
     return row;
   } catch (error) {
     stage.failed();
-    throw action === 'destroy' ? mayStillBill(error, before) : error;
+    throw error;
   }
 }
 
-async function readBack(
+async function destroy(deps: PowerDependencies, { id }: Instance, onLook: (row: Instance) => void): Promise<null> {
+  const { readInstance, sweepJobs, clock, signal } = deps;
+  await destroyAndConfirm(
+    { destroy: (gone) => deps.request('destroy', gone), readInstance, clock, ...(sweepJobs ? { sweepJobs } : {}) },
+    id,
+    onLook,
+    signal,
+  );
+  return null;
+}
+
+async function change(
   deps: PowerDependencies,
-  action: PowerAction,
+  action: ReadBackAction,
   before: Instance,
-  detail: (text: string) => void,
-): Promise<Instance | null> {
+  onLook: (row: Instance) => void,
+): Promise<Instance> {
   const rules = RULES[action];
+  await deps.request(action, before.id);
   const startedMs = deps.clock.now();
   const seen: Seen = { before, wasDown: false, elapsedMs: 0 };
   for (;;) {
     const row = await deps.readInstance(before.id);
     seen.elapsedMs = deps.clock.now() - startedMs;
     seen.wasDown ||= row !== null && !isRunning(row);
-    if (rules.isDone(row, seen)) return row;
     if (row === null) throw vanished(before);
-    detail([stateWord(row), row.statusMsg ?? ''].filter(Boolean).join(': '));
+    if (rules.isDone(row, seen)) return row;
+    onLook(row);
     refuseDeadEnd(action, row, seen);
     if (seen.elapsedMs > rules.deadlineMs) throw tookTooLong(action, row, rules.deadlineMs);
     await deps.clock.sleep(POLL_MS, deps.signal);
@@ -119,8 +136,8 @@ async function readBack(
 }
 
 /** A start that waits for its GPU can wait for ever; after half a minute the GPU is rented by somebody else (docs: scheduling). */
-function refuseDeadEnd(action: PowerAction, row: Instance, seen: Seen): void {
-  if (action === 'stop' || action === 'destroy') return;
+function refuseDeadEnd(action: ReadBackAction, row: Instance, seen: Seen): void {
+  if (action === 'stop') return;
   if (stateWord(row) === 'scheduling' && seen.elapsedMs > SCHEDULING_LIMIT_MS) {
     throw new ForgeError(`Instance ${row.id} cannot start: its GPU is rented to somebody else.`, {
       code: 'GPU_TAKEN',
@@ -135,7 +152,7 @@ function refuseDeadEnd(action: PowerAction, row: Instance, seen: Seen): void {
   throw new ForgeError(`Instance ${row.id} did not come up: ${deadEnd.reason}.`, {
     code: deadEnd.code,
     exit: EXIT.notReady,
-    hint: `forgectl show ${row.id}`,
+    hint: deadEnd.code === 'INSTANCE_OUTBID' ? `forgectl bid ${row.id} USD   bids more` : `forgectl show ${row.id}`,
     details: { instance_id: row.id, actual_status: row.actualStatus },
   });
 }
@@ -155,7 +172,7 @@ function vanished(before: Instance): ForgeError {
 
 function tookTooLong(action: PowerAction, row: Instance, limitMs: number): ForgeError {
   return new ForgeError(
-    `The ${action} of instance ${row.id} was accepted, but after ${Math.round(limitMs / 60_000)} min it is still ${stateWord(row)}.`,
+    `The ${action} of instance ${row.id} was accepted, but after ${Math.round(limitMs / 60_000)} min it is still ${stateWord(row, action === 'stop')}.`,
     {
       code: 'NOT_DONE_IN_TIME',
       exit: EXIT.timedOut,
@@ -163,16 +180,4 @@ function tookTooLong(action: PowerAction, row: Instance, limitMs: number): Forge
       details: { instance_id: row.id, actual_status: row.actualStatus },
     },
   );
-}
-
-/** Destroyed means read back as gone; anything else may go on billing and must be loud. */
-function mayStillBill(error: unknown, before: Instance): unknown {
-  if (!(error instanceof ForgeError)) return error;
-  return new ForgeError(`Instance ${before.id} could not be confirmed as destroyed: ${error.message}`, {
-    code: 'DESTROY_UNCONFIRMED',
-    exit: error.exit === EXIT.interrupted || error.exit === EXIT.notPermitted ? error.exit : EXIT.cleanUpFailed,
-    hint: `It may still be billed. Try again: forgectl destroy ${before.id}`,
-    cause: error,
-    details: { instance_id: before.id },
-  });
 }
