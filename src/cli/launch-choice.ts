@@ -1,18 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { EXIT, ForgeError } from '../errors.js';
+import { newNonce } from '../instance/host-key-line.js';
 import type { Identity } from '../ssh/identity.js';
 import type { Offer, Template } from '../vast/model.js';
-import { diskFor, type LaunchPlan, planLaunch } from '../workflows/launch/plan.js';
-import { cheapestFirst, rankOffers } from '../workflows/launch/rank-offers.js';
+import { diskFor, imageOf, type LaunchPlan, type LaunchWishes, planLaunch } from '../workflows/launch/plan.js';
+import { type LimitAction, type LimitTime, limitTime, limitWish } from '../workflows/limits/limit-time.js';
+import { fitOf, imageNeeds } from '../workflows/offers/image-needs.js';
+import { inOrder, rankOffers } from '../workflows/offers/rank-offers.js';
 import type { Rung } from '../workflows/readiness/rungs.js';
+import { onDemandPrice, refuseDearBid } from './bid-choice.js';
 import type { ForgeContext } from './context.js';
 import { parseEnvFile, parseEnvPairs } from './env-pairs.js';
-import { describeWishes, type OfferWishes, offerQuery } from './offer-flags.js';
+import { filterLines } from './filter-lines.js';
+import { noneUsable, noOffer } from './no-offer.js';
+import { offerFilters, queryOf } from './offer-filters.js';
 import { offerChoiceLine } from './offer-output.js';
-import { offerWishes } from './offer-wishes.js';
+import { type OfferFlagValues, type OfferWishes, offerWishes, rankTerms } from './offer-wishes.js';
 
-type LaunchFlags = Parameters<typeof offerWishes>[0] & {
+type LaunchFlags = OfferFlagValues & {
   offer?: number | undefined;
   cheapest: boolean;
   best: boolean;
@@ -20,6 +26,8 @@ type LaunchFlags = Parameters<typeof offerWishes>[0] & {
   template?: string | undefined;
   image?: string | undefined;
   provisioning?: string | undefined;
+  'provisioning-file'?: string | undefined;
+  'provisioning-unchecked': boolean;
   'forge-args'?: string | undefined;
   env?: string[] | undefined;
   'env-file'?: string | undefined;
@@ -27,6 +35,12 @@ type LaunchFlags = Parameters<typeof offerWishes>[0] & {
   'ssh-key'?: string | undefined;
   'wait-for': Rung;
   timeout: number;
+  attempts?: number | undefined;
+  budget?: number | undefined;
+  'keep-failed': boolean;
+  'max-lifetime'?: number | undefined;
+  'max-spend'?: number | undefined;
+  'at-limit': LimitAction;
   yes: boolean;
   'dry-run': boolean;
 };
@@ -35,14 +49,28 @@ type LaunchFlags = Parameters<typeof offerWishes>[0] & {
 export async function prepareLaunch(
   context: ForgeContext,
   flags: LaunchFlags,
-): Promise<{ plan: LaunchPlan; identity: Identity }> {
+  argv: readonly string[],
+): Promise<{
+  plan: LaunchPlan;
+  limit: LimitTime | null;
+  identity: Identity;
+  envNames: string[];
+  script: string | null;
+}> {
   refuseMissingAnswers(context, flags);
   const env = await environment(flags);
+  const provisioningFile = await provisioningFileOf(context, flags);
   const identity = await context.identity(flags['ssh-key'] ?? context.settings.get('ssh_key'));
   const template = await findTemplate(context, flags.template ?? context.settings.get('template'));
-  const asked = offerWishes(flags, context, { interruptible: flags.bid !== undefined, limit: 1000 });
+  const asked = offerWishes(flags, context, {
+    interruptible: flags.bid !== undefined,
+    bidPerHourUsd: flags.bid ?? null,
+  });
   const diskGb = diskFor({ diskGb: flags.disk ?? context.settings.get('disk') }, template);
-  const offer = await chooseOffer(context, flags, { ...asked, diskGb });
+  const image = imageNeeds(flags.image ?? (template === null ? null : imageOf(template)));
+  const wishes = { ...asked, diskGb, image };
+  const offer = await chooseOffer(context, { flags, wishes, argv });
+  const onDemandPerHourUsd = flags.bid === undefined ? null : await onDemandPrice(context, offer, diskGb);
   const plan = planLaunch(
     {
       label: flags.label?.trim() || `forge-${randomLabel()}`,
@@ -50,16 +78,68 @@ export async function prepareLaunch(
       diskGb,
       image: flags.image ?? null,
       provisioning: flags.provisioning ?? context.settings.get('provisioning'),
+      provisioningFile,
       forgeArgs: flags['forge-args'] ?? null,
       env,
       bidPerHourUsd: flags.bid ?? null,
       waitFor: flags['wait-for'],
       timeoutMs: flags.timeout,
+      failOver: failOver(flags, wishes),
+      limits: {
+        maxLifetimeMs: flags['max-lifetime'] ?? null,
+        maxSpendUsd: flags['max-spend'] ?? null,
+        action: flags['at-limit'],
+      },
+      nonce: newNonce(),
     },
-    { offer, template },
+    { offer, template, onDemandPerHourUsd },
   );
-  return { plan, identity };
+  refuseDearBid(plan, asked.maxPriceUsd);
+  const script = provisioningFile?.text ?? null;
+  return { plan, limit: limitFrom(plan, context.clock.now()), identity, envNames: typedNames(env, flags), script };
 }
+
+async function provisioningFileOf(
+  context: ForgeContext,
+  flags: LaunchFlags,
+): Promise<{ name: string; sha256: string; text: string } | null> {
+  if (flags['provisioning-file'] === undefined) return null;
+  const { checkedScript } = await import('./kept-script.js');
+  return checkedScript(context, flags['provisioning-file'], {
+    diskGb: flags.disk ?? context.settings.get('disk'),
+    isChecked: !flags['provisioning-unchecked'],
+  });
+}
+
+/** As if it were rented now. A limit that the platform cannot keep is refused before anything is rented. */
+function limitFrom({ limits, price }: LaunchPlan, nowMs: number): LimitTime | null {
+  return limitTime(limitWish(limits, price, nowMs), { sinceMs: nowMs, nowMs });
+}
+
+/** Variables whose values came from the user, so that no template can give them again. */
+function typedNames(env: Record<string, string>, flags: LaunchFlags): string[] {
+  const arguments_ = flags['forge-args'] === undefined ? [] : ['FORGE_ARGS'];
+  const script = flags.provisioning === undefined ? [] : ['PROVISIONING_SCRIPT'];
+  return [...Object.keys(env), ...arguments_, ...script];
+}
+
+/** An offer that was named is the user's choice: another one is taken only when more attempts were asked for. */
+function failOver(flags: LaunchFlags, wishes: OfferWishes): LaunchWishes['failOver'] {
+  const isNamed = flags.offer !== undefined;
+  const attempts = flags.attempts ?? (isNamed ? 1 : DEFAULT_ATTEMPTS);
+  return {
+    attempts,
+    budgetUsd: flags.budget ?? null,
+    search:
+      isNamed && attempts === 1
+        ? null
+        : { query: queryOf(offerFilters(wishes), wishes), order: flags.cheapest ? 'cheapest' : 'best' },
+    maxPerHourUsd: wishes.maxPriceUsd,
+    keepFailed: flags['keep-failed'],
+  };
+}
+
+const DEFAULT_ATTEMPTS = 3;
 
 /** Without a terminal nothing can be asked: name the flags now, not after the search. */
 function refuseMissingAnswers(context: ForgeContext, flags: LaunchFlags): void {
@@ -70,7 +150,8 @@ function refuseMissingAnswers(context: ForgeContext, flags: LaunchFlags): void {
   if (!flags.yes && !flags['dry-run']) throw context.prompts.needAnswer(['--yes'], 'A confirmation');
 }
 
-async function environment(flags: LaunchFlags): Promise<Record<string, string>> {
+/** The container's variables, from a file and from the line. */
+export async function environment(flags: Pick<LaunchFlags, 'env' | 'env-file'>): Promise<Record<string, string>> {
   const file = flags['env-file'];
   if (file === undefined) return parseEnvPairs(flags.env ?? []);
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
@@ -103,44 +184,59 @@ async function findTemplate(context: ForgeContext, wanted: string | null): Promi
 /** docs: the recommended template of the platform's own account. */
 const FORGE_TEMPLATE_NAME = 'Stable Diffusion WebUI Forge';
 
-async function chooseOffer(context: ForgeContext, flags: LaunchFlags, wishes: OfferWishes): Promise<Offer> {
+interface OfferChoice {
+  flags: LaunchFlags;
+  wishes: OfferWishes;
+  argv: readonly string[];
+}
+
+async function chooseOffer(context: ForgeContext, choice: OfferChoice): Promise<Offer> {
+  const { flags, wishes } = choice;
   const vast = await context.vast();
   if (flags.offer !== undefined) return oneOffer(context, flags.offer, wishes);
-  const offers = await vast.offers.search(offerQuery(wishes));
-  context.reporter.info(`Filters: ${describeWishes(wishes)} → ${offers.length} offers`);
-  const ranked = rankOffers(offers, wishes.diskGb);
-  const best = flags.cheapest ? cheapestFirst(offers, wishes.diskGb)[0] : ranked[0]?.offer;
-  if (best === undefined) {
-    throw new ForgeError('No offer matches.', {
-      code: 'NO_OFFER',
-      exit: EXIT.noCapacity,
-      hint: `The filters were: ${describeWishes(wishes)}. Widen --gpu, --max-price, --region or --reliability.`,
-    });
+  const filters = offerFilters(wishes);
+  const avoided = new Set(context.avoidedHosts.list().map(({ machineId }) => machineId));
+  const all = await vast.offers.search(queryOf(filters, wishes));
+  const offers = all.filter(({ machineId }) => !avoided.has(machineId));
+  const without = all.length === offers.length ? '' : ` (${all.length - offers.length} avoided: forgectl hosts ls)`;
+  const found = ` → ${offers.length} offers${without}`;
+  for (const line of filterLines(filters, wishes, found)) context.reporter.info(line);
+  const terms = rankTerms(wishes);
+  const [chosen] = inOrder(flags.cheapest ? 'cheapest' : 'best', offers, terms);
+  if (chosen === undefined) {
+    throw all.length > 0
+      ? noneUsable(all.length, all.length - offers.length)
+      : await noOffer(await context.vast(), wishes, { command: 'launch', argv: choice.argv });
   }
-  if (flags.cheapest || flags.best) return best;
+  if (flags.cheapest || flags.best) return chosen;
   return context.prompts.choose(
     'Which machine?',
-    ranked.slice(0, 200).map((verdict) => ({ value: verdict.offer, ...offerChoiceLine(verdict, wishes.diskGb) })),
+    rankOffers(offers, terms)
+      .slice(0, 200)
+      .map((verdict) => ({ value: verdict.offer, ...offerChoiceLine(verdict, wishes.diskGb) })),
   );
 }
 
 /** By id the user's word outranks the default filters: only "is it there" counts. */
 async function oneOffer(context: ForgeContext, id: number, wishes: OfferWishes): Promise<Offer> {
   const vast = await context.vast();
-  const { type, allocatedStorageGb } = offerQuery(wishes);
   const [offer] = await vast.offers.search({
+    ...queryOf([], wishes),
     filters: { id: { eq: id } },
     order: [],
     limit: 1,
-    type,
-    allocatedStorageGb,
   });
-  if (offer !== undefined) return offer;
-  throw new ForgeError(`Offer ${id} is not there any more.`, {
-    code: 'OFFER_GONE',
-    exit: EXIT.noCapacity,
-    hint: 'forgectl offers lists what is left.',
-  });
+  if (offer === undefined) {
+    throw new ForgeError(`Offer ${id} is not there any more.`, {
+      code: 'OFFER_GONE',
+      exit: EXIT.noCapacity,
+      hint: 'forgectl offers lists what is left.',
+    });
+  }
+  const { verdict, reason } = fitOf(offer, wishes.image);
+  if (verdict !== 'yes')
+    context.reporter.warn(`The image ${verdict === 'no' ? 'cannot' : 'may not'} run on offer ${id}: ${reason}.`);
+  return offer;
 }
 
 /** Eight letters and digits without those that look alike: unique among one account's instances. */

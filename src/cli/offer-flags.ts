@@ -1,12 +1,21 @@
 import { Flags } from '@oclif/core';
-import { parseOfferQuery, regionFilter } from '../vast/offer-query.js';
-import type { OfferQuery } from '../vast/offers.js';
 import { fractionFlag, positiveNumberFlag } from './flags.js';
+
+/** What takes a filter away that a setting or the environment has put there. */
+export const ANY = new Set(['any', '*']);
+
+/** Infinity stands for no limit. */
+const priceLimitFlag = Flags.custom<number>({
+  parse: async (text, context, options) =>
+    ANY.has(text) ? Number.POSITIVE_INFINITY : await parsePrice(text, context, options),
+});
+
+const { parse: parsePrice } = positiveNumberFlag();
 
 /** The same filters for `offers` and `launch`. */
 export const offerFlags = {
   gpu: Flags.string({
-    description: 'GPU model, as the marketplace names it (RTX_4090 or "RTX 4090"); several with commas.',
+    description: 'GPU model, as the marketplace names it (RTX_4090 or "RTX 4090"); several with commas; "any".',
     env: 'FORGECTL_GPU',
     helpValue: 'NAME',
     helpGroup: 'OFFER',
@@ -18,8 +27,8 @@ export const offerFlags = {
     min: 1,
     helpGroup: 'OFFER',
   }),
-  'max-price': positiveNumberFlag({
-    description: 'Most to pay while running, GPU and disk together, in $/hour.',
+  'max-price': priceLimitFlag({
+    description: 'Most to pay while running, GPU and disk together, in $/hour; "any".',
     env: 'FORGECTL_MAX_PRICE',
     helpValue: 'USD',
     helpGroup: 'OFFER',
@@ -31,13 +40,13 @@ export const offerFlags = {
     helpGroup: 'OFFER',
   }),
   region: Flags.string({
-    description: 'Where the machine may stand: NA, EU, AS, … or country codes; several with commas.',
+    description: 'Where the machine may stand: NA, EU, AS, … or country codes; several with commas; "any".',
     env: 'FORGECTL_REGION',
     helpValue: 'CODES',
     helpGroup: 'OFFER',
   }),
   reliability: fractionFlag({
-    description: 'Least reliability of the host, 0 to 1.',
+    description: 'Least reliability of the host, 0 to 1 (0.95); 0 for any.',
     env: 'FORGECTL_RELIABILITY',
     helpValue: '0.95',
     helpGroup: 'OFFER',
@@ -47,6 +56,10 @@ export const offerFlags = {
     description: 'Also hosts without direct ports (reached through a proxy).',
     helpGroup: 'OFFER',
   }),
+  'any-cuda': Flags.boolean({
+    description: "Also hosts whose driver or card may not run the image's CUDA and torch; those that cannot rank last.",
+    helpGroup: 'OFFER',
+  }),
   query: Flags.string({
     description: 'More filters in the language of the official client, e.g. "inet_down>500 cuda_vers>=12.8".',
     env: 'FORGECTL_QUERY',
@@ -54,74 +67,3 @@ export const offerFlags = {
     helpGroup: 'OFFER',
   }),
 };
-
-export interface OfferWishes {
-  gpu: string | null;
-  numGpus: number;
-  maxPriceUsd: number | null;
-  diskGb: number;
-  region: string | null;
-  reliability: number;
-  verified: boolean;
-  directPort: boolean;
-  query: string | null;
-  interruptible: boolean;
-  limit: number;
-}
-
-/** CUDA of the image (image README: torch cu128). A host with less cannot start the container. */
-const IMAGE_CUDA = 12.8;
-
-/** The filters that were sent, in words: printed, so that nobody wonders why a machine is missing. */
-export function describeWishes(wishes: OfferWishes): string {
-  const parts = [
-    wishes.gpu === null ? null : wishes.gpu.replaceAll('_', ' '),
-    `${wishes.numGpus} GPU`,
-    `reliability ≥ ${wishes.reliability}`,
-    wishes.verified ? 'verified' : null,
-    wishes.directPort ? 'direct ports' : null,
-    `CUDA ≥ ${IMAGE_CUDA}`,
-    `${wishes.diskGb} GB disk`,
-    wishes.maxPriceUsd === null ? null : `≤ $${wishes.maxPriceUsd}/h`,
-    wishes.region === null ? null : `in ${wishes.region}`,
-    wishes.interruptible ? 'interruptible' : null,
-    wishes.query,
-  ];
-  return parts.filter((part) => part !== null).join(', ');
-}
-
-/** The user's own query text wins over the defaults, field by field. */
-export function offerQuery(wishes: OfferWishes): OfferQuery {
-  const filters: OfferQuery['filters'] = {
-    rentable: { eq: true },
-    rented: { eq: false },
-    external: { eq: false },
-    ...(wishes.verified ? { verified: { eq: true } } : {}),
-    num_gpus: { eq: wishes.numGpus },
-    reliability: { gte: wishes.reliability },
-    cuda_max_good: { gte: IMAGE_CUDA },
-    cpu_arch: { eq: 'amd64' },
-    disk_space: { gte: wishes.diskGb },
-    ...(wishes.directPort ? { direct_port_count: { gte: 1 } } : {}),
-    ...(wishes.maxPriceUsd === null ? {} : { dph_total: { lte: wishes.maxPriceUsd } }),
-    ...(wishes.gpu === null ? {} : { gpu_name: gpuFilter(wishes.gpu) }),
-    ...(wishes.region === null ? {} : { geolocation: regionFilter(wishes.region) }),
-  };
-  const own = wishes.query === null ? { filters: {}, dropped: [] } : parseOfferQuery(wishes.query);
-  for (const field of own.dropped) delete filters[field];
-  return {
-    filters: { ...filters, ...own.filters },
-    order: [['dph_total', 'asc']],
-    limit: wishes.limit,
-    type: wishes.interruptible ? 'bid' : 'on-demand',
-    allocatedStorageGb: wishes.diskGb,
-  };
-}
-
-function gpuFilter(text: string): Record<string, string | string[]> {
-  const names = text
-    .split(',')
-    .map((name) => name.trim().replaceAll('_', ' '))
-    .filter((name) => name !== '');
-  return names.length === 1 ? { eq: names[0] ?? '' } : { in: names };
-}

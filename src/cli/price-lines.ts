@@ -4,19 +4,28 @@ import type { PowerAction } from '../workflows/power.js';
 import { billedNowPerHourUsd, priceOfInstance } from '../workflows/price.js';
 
 /** What an action does to the bill, in words and as data. Unknown prices are said to be unknown. */
-export function priceChange(
-  instance: Instance,
-  action: PowerAction,
-): {
+export function priceChange(instance: Instance, action: PowerAction): PriceChange {
+  return changeOfPrice({ nowPerHourUsd: billedNowPerHourUsd(instance), ...priceOfInstance(instance) }, action);
+}
+
+interface PriceChange {
   line: string;
   document: {
     price_per_hour_before_usd: number | null;
     price_per_hour_after_usd: number | null;
     stopped_price_per_day_usd: number | null;
   };
-} {
-  const before = billedNowPerHourUsd(instance);
-  const { runningPerHourUsd, stoppedPerDayUsd } = priceOfInstance(instance);
+}
+
+interface Prices {
+  nowPerHourUsd: number | null;
+  runningPerHourUsd: number | null;
+  stoppedPerDayUsd: number | null;
+}
+
+/** As `priceChange`, of prices that were read before. */
+export function changeOfPrice(prices: Prices, action: PowerAction): PriceChange {
+  const { nowPerHourUsd: before, runningPerHourUsd, stoppedPerDayUsd } = prices;
   const after = action === 'destroy' ? 0 : action === 'stop' ? perHour(stoppedPerDayUsd) : runningPerHourUsd;
   const words = `${hourly(before)} → ${action === 'destroy' ? 'nothing' : action === 'stop' ? `${daily(stoppedPerDayUsd)} for its disk until destroyed` : hourly(after)}`;
   return {

@@ -1,25 +1,28 @@
 import { EXIT, ForgeError } from '../errors.js';
-
-/** image: forge.sh. Forge listens here; the image's proxy publishes it as 7860, which Forge's own default would collide with. */
-export const FORGE_INTERNAL_PORT = 17860;
+import { FORGE_INTERNAL_PORT } from './layout.js';
 
 /**
  * FORGE_ARGS with exactly one `--port 17860` at its end. The image's default holds only while the variable is empty, so
  * `--api` alone would move Forge to the port that its proxy owns (traps 21). The user's other words are kept as typed. Throws
- * wrong usage for a quote that is not closed: it would swallow the port.
+ * wrong usage for what would swallow the port: a quote that is not closed, a comment, the end of a command.
  */
 export function ensurePort(args: string): { args: string; replacedPort: string | null } {
   const words = splitKeepingQuotes(args);
-  refuseOpenQuote(words);
+  if (words.some((word) => !CLOSED_WORD.test(word))) throw badArgs('a quote or a backslash that is not closed');
+  const loose = words.find((word) => word.startsWith('#') || SHELL_SYNTAX.test(word.replace(QUOTED, '')));
+  if (loose !== undefined) throw badArgs(`${JSON.stringify(loose)}, which a shell would act on; put it in quotes`);
   const { kept, port } = withoutPort(words);
   const replacedPort = port === null || port === String(FORGE_INTERNAL_PORT) ? null : port;
   return { args: [...kept, `--port ${FORGE_INTERNAL_PORT}`].join(' '), replacedPort };
 }
 
-function refuseOpenQuote(words: readonly string[]): void {
-  const open = words.find((word) => !/^(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+$/su.test(word));
-  if (open === undefined) return;
-  throw new ForgeError('The arguments for Forge have a quote or a backslash that is not closed.', {
+const CLOSED_WORD = /^(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+$/su;
+const QUOTED = /\\.|"(?:[^"\\]|\\.)*"|'[^']*'/gsu;
+/** Unquoted, these end the command or begin another, where the image's wrapper lets a shell read the variable (not documented). */
+const SHELL_SYNTAX = /[;&|<>()`]/u;
+
+function badArgs(what: string): ForgeError {
+  return new ForgeError(`The arguments for Forge have ${what}.`, {
     code: 'BAD_FORGE_ARGS',
     exit: EXIT.usage,
     hint: 'Check --forge-args (and FORGE_ARGS in --env or the template).',

@@ -1,7 +1,7 @@
 import type { Instance, Offer } from '../vast/model.js';
 
 /** Hours in a month as the marketplace bills storage (docs: $/GB/month). */
-const HOURS_PER_MONTH = 730;
+export const HOURS_PER_MONTH = 730;
 
 /** What a first start downloads: image layers and the default model. image: sd-forge, default.sh; rounded up. */
 export const EXPECTED_DOWNLOAD_GB = 15;
@@ -48,6 +48,10 @@ export function priceOfInstance(instance: Instance): {
 /** What is billed now, $/hour, by the instance's state. GPU is charged only while running; disk always (docs: billing). */
 export function billedNowPerHourUsd(instance: Instance): number | null {
   const { runningPerHourUsd, stoppedPerDayUsd } = priceOfInstance(instance);
-  if (instance.actualStatus === 'running' || instance.actualStatus === 'frozen') return runningPerHourUsd;
+  if (isGpuBilled(instance)) return runningPerHourUsd;
   return stoppedPerDayUsd === null ? null : stoppedPerDayUsd / 24;
+}
+
+export function isGpuBilled({ actualStatus }: Instance): boolean {
+  return actualStatus === 'running' || actualStatus === 'frozen';
 }

@@ -59,6 +59,17 @@ describe('FORGE_ARGS', () => {
     );
   });
 
+  it.each(['--api # no port', '--api; reboot', '--api && x', '--x http://h/?a&b', '--x $(id)', '`id`', "'open", 'x\\'])(
+    'refuses %s, which would swallow the port',
+    (typed) => {
+      expect(() => ensurePort(typed)).toThrow(expect.objectContaining({ code: 'BAD_FORGE_ARGS', exit: 2 }));
+    },
+  );
+
+  it.each(["--x 'http://h/?a&b'", '--y "a;b # c"', '--z a\\&b', '--w a#b'])('keeps %s', (typed) => {
+    expect(shellWords(ensurePort(typed).args)).toHaveLength(4);
+  });
+
   it('hides user names and passwords from output', () => {
     expect(hideCredentials('--api --gradio-auth me:pw --port 17860')).toBe(
       '--api --gradio-auth [redacted] --port 17860',

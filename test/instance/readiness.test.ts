@@ -1,5 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -72,5 +74,93 @@ describe('a look inside the machine, run by a real bash', () => {
     });
     for (const end of [0, 10, done.stdout.length - 30])
       expect(() => parseReadiness(done.stdout.slice(0, end))).toThrow(/cut off/u);
+  });
+});
+
+describe('more of the look', () => {
+  it('tells of the API, of both logs, and of Forge’s own process', () => {
+    tool('supervisorctl', 'echo "forge                RUNNING   pid 12, uptime 0:01:05"');
+    tool(
+      'curl',
+      'for word; do [ "$last" = -o ] && printf gradio >"$word"; last=$word; done; case "$*" in *sdapi*) printf 404;; *) printf 200;; esac',
+    );
+    writeFileSync(join(root, 'var/log/portal/provisioning.log'), 'done');
+    writeFileSync(join(root, 'var/log/portal/forge.log'), 'Running on local URL\n\n');
+    writeFileSync(join(root, '.provisioning_complete'), '');
+    expect(look()).toMatchObject({
+      apiHttpStatus: 404,
+      provisioningComplete: true,
+      forge: { pid: 12, uptimeSeconds: 65, state: 'RUNNING' },
+      lastLine: { provisioning: 'done', forge: 'Running on local URL' },
+    });
+  });
+
+  it('an image without markers of its own is over when /.provisioning has gone and the supervisor is up', () => {
+    tool('supervisorctl', 'echo "forge STARTING"');
+    curl(0, '');
+    const snapshot = look();
+    expect(snapshot).toMatchObject({ provisioningComplete: false, provisioningFailed: false, apiHttpStatus: null });
+    expect(reachedRung(snapshot)).toEqual({ rung: 'provisioning', reason: 'forge STARTING' });
+  });
+
+  it('says that Forge is skipped, whatever its log says', () => {
+    tool('supervisorctl', 'echo "forge RUNNING pid 1, uptime 0:00:01"');
+    curl(0, '');
+    mkdirSync(join(root, 'tmp/supervisor-skip'), { recursive: true });
+    writeFileSync(join(root, 'tmp/supervisor-skip/forge'), '');
+    writeFileSync(join(root, 'var/log/portal/forge.log'), 'Skipping startup of forge\n');
+    expect(reachedRung(look()).reason).toContain('portal.yaml does not name it');
+  });
+
+  it('a secret that the end of a long log cuts in two is not shown', () => {
+    tool('supervisorctl', 'echo "forge RUNNING pid 1, uptime 0:00:01"');
+    curl(0, '');
+    writeFileSync(join(root, 'var/log/portal/forge.log'), `HF_TOKEN=${'s3cret'.repeat(800)}\nlast\n`);
+    expect(look().logTail).toEqual(['last']);
+  });
+
+  it('a log cannot pass for the end of the answer', () => {
+    tool('supervisorctl', 'echo "forge RUNNING pid 1, uptime 0:00:01"');
+    curl(0, '');
+    const marker = /__forgectl_\w+__/u.exec(readinessScript())?.[0];
+    writeFileSync(join(root, 'var/log/portal/forge.log'), `x\n${marker}:end:0\nhttp=200\nforge_page=1\n`);
+    expect(reachedRung(look()).rung).toBe('provisioning');
+  });
+
+  it.each(['python3', 'bash alone'])('without curl the page is asked for by %s', async (with_) => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      response.writeHead(request.url === '/' ? 200 : 404).end('<title>Stable Diffusion</title>');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const bin = join(root, 'bin');
+    mkdirSync(bin);
+    const needed = ['bash', 'sed', 'head', 'tail', 'grep', 'mktemp', 'rm', 'wc', 'timeout', 'cat'];
+    for (const name of with_ === 'python3' ? [...needed, 'python3'] : needed) {
+      const found = execFileSync(
+        'bash',
+        ['-c', name === 'python3' ? 'python3 -c "import sys; print(sys.executable)"' : `type -P ${name}`],
+        { encoding: 'utf8' },
+      ).trim();
+      symlinkSync(found, join(bin, name));
+    }
+    tool('supervisorctl', 'echo "forge RUNNING pid 1, uptime 0:00:01"');
+    const script = readinessScript()
+      .replaceAll(':17860', `:${port}`)
+      .replace(/^export PATH=.*$/mu, 'export PATH="$ROOT/opt/instance-tools/bin:$ROOT/bin"');
+    const child = spawn('bash', ['--noprofile', '--norc', '-s'], {
+      env: { PATH: process.env['PATH'], FORGECTL_ROOT: root },
+    });
+    let stdout = '';
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk;
+    });
+    child.stdin.end(script);
+    await new Promise((resolve) => child.on('close', resolve));
+    server.close();
+    expect(parseReadiness(stdout)).toMatchObject({ forgeHttpStatus: 200, isForgePage: true, apiHttpStatus: 404 });
+    expect(asked).toEqual(['/', '/sdapi/v1/cmd-flags']);
   });
 });

@@ -1,13 +1,11 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_TEMPLATE } from '../../src/instance/forge-template.ts';
 import { createSilentReporter } from '../../src/ui/reporter-silent.ts';
 import type { Instance, Offer, Template } from '../../src/vast/model.ts';
 import { findDeadEnd, stateWord } from '../../src/workflows/instance-state.ts';
-import { type LaunchWishes, planDocument, planLaunch } from '../../src/workflows/launch/plan.ts';
-import { cheapestFirst, rankOffers } from '../../src/workflows/launch/rank-offers.ts';
+import { type LaunchWishes, planLaunch } from '../../src/workflows/launch/plan.ts';
+import { planDocument } from '../../src/workflows/launch/plan-document.ts';
 import { changePower, type PowerDependencies } from '../../src/workflows/power.ts';
-import { estimatePrice } from '../../src/workflows/price.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const offer = {
@@ -25,6 +23,7 @@ const offer = {
   directPortCount: 10,
   verified: true,
   dlperf: 90,
+  minBid: 0.1,
 } as Offer;
 const template = {
   id: 1,
@@ -50,6 +49,9 @@ const wishes: LaunchWishes = {
   bidPerHourUsd: null,
   waitFor: 'forge',
   timeoutMs: 1,
+  failOver: { attempts: 3, budgetUsd: null, keepFailed: false, search: null, maxPerHourUsd: null },
+  limits: { maxLifetimeMs: null, maxSpendUsd: null, action: 'stop' },
+  nonce: 'ab'.repeat(12),
 };
 
 describe('the plan of a launch', () => {
@@ -59,8 +61,8 @@ describe('the plan of a launch', () => {
       templateHashId: template.hashId,
       diskGb: 64,
       runtype: 'ssh_direct',
-      onstart: 'entrypoint.sh',
     });
+    expect(request.onstart).toMatch(/\nentrypoint\.sh$/u);
     expect(request.env['FORGE_ARGS']).toBe('--gradio-auth me:pw --port 17860');
     expect(price.stoppedPerDayUsd).toBeCloseTo((0.146 * 64 * 24) / 730);
   });
@@ -68,7 +70,10 @@ describe('the plan of a launch', () => {
   it('says which definition was used when the API has none, and that one boots the image', () => {
     const plan = planLaunch(wishes, { offer, template: null });
     expect(plan.template).toMatchObject({ source: 'built-in', image: DEFAULT_TEMPLATE.image });
-    expect(plan.request).toMatchObject({ image: DEFAULT_TEMPLATE.image, onstart: 'entrypoint.sh' });
+    expect(plan.request).toMatchObject({
+      image: DEFAULT_TEMPLATE.image,
+      onstart: expect.stringMatching(/\nentrypoint\.sh$/u),
+    });
     expect(plan.request.env).toMatchObject({
       OPEN_BUTTON_PORT: '1111',
       FORGE_ARGS: '--port 17860',
@@ -95,55 +100,17 @@ describe('the plan of a launch', () => {
     );
   });
 
+  it('says how long the start takes', () => {
+    const plan = planLaunch(wishes, { offer, template });
+    expect(planDocument(plan)['boot_estimate_minutes']).toBe(6.5);
+  });
+
   it('shows names of variables and no value that may be secret', () => {
     const text = JSON.stringify(
       planDocument(planLaunch({ ...wishes, env: { HF_TOKEN: 'hidden-value' } }, { offer, template })),
     );
     for (const secret of ['hidden-value', 'secret', 'me:pw']) expect(text).not.toContain(secret);
     expect(text).toContain('HF_TOKEN');
-  });
-});
-
-describe('ranking', () => {
-  const anyOffer = fc
-    .record({
-      id: fc.nat(),
-      dphTotal: fc.double({ min: 0.01, max: 10, noNaN: true }),
-      dlperf: fc.double({ min: 1, max: 300, noNaN: true }),
-      reliability: fc.double({ min: 0.5, max: 1, noNaN: true }),
-      inetDownMbitPerS: fc.option(fc.double({ min: 1, max: 9000, noNaN: true })),
-    })
-    .map((part) => ({ ...offer, ...part }) as Offer);
-
-  it('is a total order that does not depend on the order of the answer', () => {
-    fc.assert(
-      fc.property(fc.uniqueArray(anyOffer, { selector: ({ id }) => id }), (offers) => {
-        const ids = (list: Offer[]) => rankOffers(list, 50).map((verdict) => verdict.offer.id);
-        expect(ids([...offers].reverse())).toEqual(ids(offers));
-      }),
-    );
-  });
-
-  it('the same machine for less is better; slower, less reliable or farther from the line is worse', () => {
-    const better = (one: Partial<Offer>, other: Partial<Offer>) =>
-      rankOffers(
-        [
-          { ...offer, id: 2, ...other },
-          { ...offer, id: 1, ...one },
-        ] as Offer[],
-        50,
-      )[0]?.offer.id === 1;
-    expect(better({ dphTotal: 0.3 }, {})).toBe(true);
-    expect(better({}, { dlperf: 40 })).toBe(true);
-    expect(better({}, { reliability: 0.9 })).toBe(true);
-    expect(better({}, { inetDownMbitPerS: 20 })).toBe(true);
-    expect(better({}, { directPortCount: 0 })).toBe(true);
-  });
-
-  it('the cheapest counts the first download too', () => {
-    const thrifty = { ...offer, id: 1, dphTotal: 0.42, inetDownCostPerGb: 0 } as Offer;
-    expect(cheapestFirst([offer, thrifty], 50)[0]?.id).toBe(1);
-    expect(estimatePrice(offer, 50).firstHourUsd).toBeCloseTo(0.55);
   });
 });
 
@@ -207,6 +174,7 @@ describe('changes of power are read back', () => {
     return {
       sent,
       request: async (action) => void sent.push(action),
+      sweepJobs: async () => {},
       readInstance: async () => rows.shift() ?? null,
       clock: new FakeClock(),
       reporter: createSilentReporter(() => {}),
