@@ -10,6 +10,11 @@ export async function openInBrowser(instance: Instance, reporter: Reporter): Pro
     reporter.warn('Nothing was opened: the host publishes no port for Forge. Use the tunnel line below.');
     return;
   }
+  await startBrowser(url, reporter);
+}
+
+/** `url` shows in `ps` while the browser starts: it must hold no token. */
+export async function startBrowser(url: string, reporter: Reporter): Promise<void> {
   const opener = process.env['BROWSER'] || (process.platform === 'darwin' ? 'open' : 'xdg-open');
   await new Promise<void>((resolve) => {
     const child = spawn(opener, [url], { stdio: 'ignore', detached: true });
