@@ -1,0 +1,68 @@
+import { KEPT_PLACE } from './git-script.js';
+
+/** One upgrade as the machine remembers it, whichever computer made it. */
+export interface UpgradeEntry {
+  run: string;
+  /** ISO time of its end. */
+  at: string;
+  /** The branch that was checked out; older lines do not say. */
+  from: { sha: string; subject: string; branch?: string | null };
+  to: { sha: string; subject: string; name: string };
+  /** The remote's address before, and after. */
+  remoteBefore: string | null;
+  remoteUrl: string | null;
+  result: 'done' | 'rolled back';
+  /** Why it was rolled back. */
+  reason: string | null;
+  downtimeS: number | null;
+}
+
+const HISTORY = `${KEPT_PLACE}/history`;
+
+/** One line an entry; a run that is there already is not entered again. */
+export function enterHistoryScript(entry: UpgradeEntry): string {
+  const line = Buffer.from(JSON.stringify(entry)).toString('base64');
+  return `umask 077
+mkdir -p "${KEPT_PLACE}" || exit 1
+grep -q '^${entry.run} ' "${HISTORY}" 2>/dev/null || printf '%s %s\\n' '${entry.run}' '${line}' >>"${HISTORY}"
+true
+`;
+}
+
+const NOW = '@now@';
+
+/** As `enterHistoryScript`, when nobody knows the time before: the machine's own. */
+export function enterHistoryNowScript(entry: Omit<UpgradeEntry, 'at'>): string {
+  const text = Buffer.from(JSON.stringify({ ...entry, at: NOW })).toString('base64');
+  return `umask 077
+mkdir -p "${KEPT_PLACE}" || exit 1
+grep -q '^${entry.run} ' "${HISTORY}" 2>/dev/null && exit 0
+line=$(printf %s '${text}' | base64 -d | sed "s/${NOW}/$(date -u +%Y-%m-%dT%H:%M:%SZ)/" | base64 | tr -d '\\n')
+printf '%s %s\\n' '${entry.run}' "$line" >>"${HISTORY}"
+`;
+}
+
+export function readHistoryScript(): string {
+  return `cat "${HISTORY}" 2>/dev/null; true`;
+}
+
+/** Newest first. Lines that are not entries are passed over. */
+export function parseHistory(text: string): UpgradeEntry[] {
+  return text
+    .split('\n')
+    .flatMap((line) => entryOf(line.split(' ')[1] ?? '') ?? [])
+    .reverse();
+}
+
+function entryOf(base64: string): UpgradeEntry | null {
+  try {
+    const entry = JSON.parse(Buffer.from(base64, 'base64').toString('utf8')) as UpgradeEntry;
+    const isGood =
+      typeof entry.run === 'string' &&
+      /^[0-9a-f]{40}$/u.test(entry.from?.sha ?? '') &&
+      /^[0-9a-f]{40}$/u.test(entry.to?.sha ?? '');
+    return isGood ? entry : null;
+  } catch {
+    return null;
+  }
+}
