@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+/** Run through enter.js: `npm run test:lab [-- FILE]`. */
+export default defineConfig({
+  test: {
+    include: ['test/lab/**/*.test.ts'],
+    globalSetup: ['test/lab/global-setup.ts'],
+    // Many times what they take: two cores may have more to do.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
+    pool: 'forks',
+    maxWorkers: 2,
+    disableConsoleIntercept: true,
+    chaiConfig: { truncateThreshold: 0 },
+  },
+});
