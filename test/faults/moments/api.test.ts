@@ -1,0 +1,3 @@
+import { strikeSeries } from './strike-series.ts';
+
+strikeSeries('api');
