@@ -9,6 +9,31 @@ const filesBelow = (directory) =>
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 
+/** ssh2's ciphers in C, where the install could build them: a relative path that a bundle in dist/ would look for in vain. */
+const sshCrypto = {
+  name: 'ssh-crypto',
+  setup: (build) =>
+    build.onResolve({ filter: /crypto\/build\/Release\/sshcrypto\.node$/ }, () => ({
+      path: 'ssh2/lib/protocol/crypto/build/Release/sshcrypto.node',
+      external: true,
+    })),
+};
+
+/** Of undici only its client: fetch, WebSocket, caches and mocks are two thirds of it, and every call of the API would load them. */
+const undiciClient = {
+  name: 'undici-client',
+  setup: (build) => {
+    build.onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'undici-client' }));
+    build.onLoad({ filter: /.*/, namespace: 'undici-client' }, () => ({
+      // As its index does it: the calls become methods of what sends them.
+      contents: `
+        Object.assign(require('undici/lib/dispatcher/dispatcher.js').prototype, require('undici/lib/api/index.js'));
+        exports.Agent = require('undici/lib/dispatcher/agent.js');`,
+      resolveDir: import.meta.dirname,
+    }));
+  },
+};
+
 const options = {
   entryPoints: ['src/cli/run.ts', 'src/cli/demo.ts', 'src/cli/render-help.ts', ...filesBelow('src/commands')],
   outdir: 'dist',
@@ -36,6 +61,7 @@ const options = {
   },
   // Optional accelerator of ssh2, and what oclif wants only when it runs from TypeScript sources.
   external: ['cpu-features', '*.node', 'typescript', 'ts-node', 'tsx'],
+  plugins: [sshCrypto, undiciClient],
   logLevel: 'warning',
 };
 

@@ -1,13 +1,29 @@
+import { execFileSync } from 'node:child_process';
+import { dirname } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+// Where `python3` is the script of a version manager it takes a second to start; a machine has the interpreter itself.
+const python = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
+process.env['PATH'] = `${dirname(python)}:${process.env['PATH']}`;
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // These need namespaces: npm run test:lab.
+    exclude: ['test/lab/**', '**/node_modules/**'],
     // Stories run whole launches against real processes; unit tests are far below this.
-    testTimeout: 90_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 40_000 } },
+    globalSetup: ['test/support/sandbox-images.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // A file's modules are loaded once in a worker: half of the time of the short ones. No test changes a module's state.
+    isolate: false,
+    // Stories wait more than they compute: two to a core. With more, a slow computer misses the sandbox's fast deadlines.
+    maxWorkers: 4,
     disableConsoleIntercept: true,
+    // Only the fault cases say `concurrent`.
+    maxConcurrency: 6,
+    chaiConfig: { truncateThreshold: 0 },
   },
 });

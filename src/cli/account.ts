@@ -40,7 +40,8 @@ async function vastWith(context: ForgeContext, key: Secret): Promise<Vast> {
     apiKey: () => key.reveal(),
     clock: context.clock,
     userAgent: `forgectl/${context.version}`,
-    signal: context.interruption.signal,
+    signal: () => context.interruption.signal,
+    timeoutMs: context.settings.get('api_timeout') * 1000,
     ...(context.debug ? { onWire: (entry) => writeWireLine(entry) } : {}),
   });
   return createVast(client, context.clock);

@@ -4,12 +4,21 @@ export function ownWords(argv: readonly string[]): readonly string[] {
   return end === -1 ? argv : argv.slice(0, end);
 }
 
+/** `ssh --stdio` has a stdout that belongs to an SSH client: no variable may put a document there. */
 export function wantsJson(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
-  return ownWords(argv).includes('--json') || isOn(env['FORGECTL_JSON']);
+  const own = ownWords(argv);
+  return own.includes('--json') || (isOn(env['FORGECTL_JSON']) && !own.includes('--stdio'));
 }
 
 export function wantsEvents(argv: readonly string[]): boolean {
-  return ownWords(argv).includes('--events');
+  return isEndless || ownWords(argv).includes('--events');
+}
+
+let isEndless = false;
+
+/** For a command that goes on until it is interrupted: its --json is one event a line from now on, failures too. */
+export function answerInLines(): void {
+  isEndless = true;
 }
 
 /** Environment switches: 1, true, yes, on. */

@@ -14,6 +14,8 @@ export type ParsedArgs<T extends typeof Command> = Interfaces.InferredArgs<T['ar
  */
 export abstract class BaseCommand<T extends typeof Command> extends Command {
   static override enableJsonFlag = false;
+  /** False for commands whose subject are unfinished runs. */
+  static tellsCutOffRuns = true;
 
   static override baseFlags = {
     json: Flags.boolean({
@@ -56,7 +58,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const { args, argv, flags } = await this.parse({
       flags: this.ctor.flags,
       baseFlags: (super.ctor as typeof BaseCommand).baseFlags,
-      args: this.ctor.args,
+      args: withoutStdin(this.ctor.args),
       strict: this.ctor.strict,
       enableJsonFlag: false,
     });
@@ -74,6 +76,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       quiet: this.flags.quiet,
       debug: this.flags.debug,
       version: this.config.version,
+      tellsCutOffRuns: (this.ctor as typeof BaseCommand).tellsCutOffRuns,
     });
     return this.opened;
   }
@@ -118,4 +121,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     await this.opened?.close();
     await super.finally(error);
   }
+}
+
+/** oclif would take a missing argument from stdin: `list | forgectl destroy` must not, and a command's stdin is its own. */
+function withoutStdin<A extends Command['ctor']['args']>(args: A): A {
+  return Object.fromEntries(Object.entries(args).map(([name, arg]) => [name, { ...arg, ignoreStdin: true }])) as A;
 }

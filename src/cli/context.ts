@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Clock } from '../clock.js';
 import { scaledClock, systemClock } from '../clock.js';
 import type { Contexts } from '../config/contexts.js';
@@ -5,6 +6,7 @@ import { loadContexts } from '../config/contexts.js';
 import { type Paths, resolvePaths } from '../config/paths.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { EXIT, ForgeError } from '../errors.js';
+import { HostKeys } from '../ssh/host-keys.js';
 import type { Identity } from '../ssh/identity.js';
 import { createPrompts, type Prompts } from '../ui/prompts.js';
 import type { Reporter } from '../ui/reporter.js';
@@ -12,12 +14,15 @@ import type { TableColumn } from '../ui/table.js';
 import { describeTerminal, type Terminal } from '../ui/terminal.js';
 import type { Instance, User } from '../vast/model.js';
 import type { Vast } from '../vast/vast.js';
-import type { LaunchDependencies } from '../workflows/launch/launch.js';
+import { AvoidedHosts } from '../workflows/avoided-hosts.js';
+import { Journal } from '../workflows/journal.js';
+import { OwnStops } from '../workflows/own-stops.js';
 import type { PowerDependencies } from '../workflows/power.js';
 import type { ReadinessDependencies } from '../workflows/readiness/await-readiness.js';
 import { type Account, openAccount } from './account.js';
+import { tellCutOffRuns } from './cut-off-runs.js';
 import { type Interruption, listenForInterruption } from './interruption.js';
-import { launchDependencies, powerDependencies, readinessDependencies } from './machine-access.js';
+import { powerDependencies, readinessDependencies } from './machine-access.js';
 import { createReporter, createStageReporter } from './reporting.js';
 import { readSandboxFile, startSandboxProcess } from './sandbox-process.js';
 
@@ -29,6 +34,8 @@ export interface ContextOptions {
   quiet: boolean;
   debug: boolean;
   version: string;
+  /** Runs that were cut off are told of; not by the commands that are about them. */
+  tellsCutOffRuns: boolean;
 }
 
 /** Collaborators of a command, each made when it is first used. One per process. */
@@ -42,6 +49,7 @@ export class ForgeContext {
   private openClock: Clock | null = null;
   private account: Promise<Account> | null = null;
   private listening: Interruption | null = null;
+  private openHostKeys: HostKeys | null = null;
 
   constructor(options: ContextOptions) {
     this.options = options;
@@ -91,9 +99,9 @@ export class ForgeContext {
     return this.openReporter;
   }
 
-  /** Like `reporter`, with a spinner where there is a terminal. */
-  async stageReporter(): Promise<Reporter> {
-    this.openReporter = await createStageReporter({ ...this.options, terminal: this.terminal, clock: this.clock });
+  /** Like `reporter`, with a spinner where there is a terminal. Work that takes real time tells it by the wall clock. */
+  async stageReporter(clock: Clock = this.clock): Promise<Reporter> {
+    this.openReporter = await createStageReporter({ ...this.options, terminal: this.terminal, clock });
     return this.openReporter;
   }
 
@@ -105,6 +113,27 @@ export class ForgeContext {
   get selfId(): number | null {
     const id = process.env['CONTAINER_ID'] ?? '';
     return /^\d+$/u.test(id) ? Number(id) : null;
+  }
+
+  /** What this context's runs have written down. */
+  get journal(): Journal {
+    return new Journal({ stateDir: this.paths.stateDir, context: this.name, clock: this.clock });
+  }
+
+  /** Machines of this context that are not rented for a while. */
+  get avoidedHosts(): AvoidedHosts {
+    return new AvoidedHosts(join(this.paths.stateDir, 'hosts', `${this.name}.json`), this.clock);
+  }
+
+  /** Which machines of this context forgectl itself has stopped. */
+  get ownStops(): OwnStops {
+    return new OwnStops(join(this.paths.stateDir, 'stops', `${this.name}.json`), this.clock);
+  }
+
+  /** Host keys are pinned per context and contract: two endpoints may use the same ids. In wall time, as logins are. */
+  get hostKeys(): HostKeys {
+    this.openHostKeys ??= new HostKeys(join(this.paths.stateDir, 'host-keys', this.name));
+    return this.openHostKeys;
   }
 
   get interruption(): Interruption {
@@ -150,11 +179,8 @@ export class ForgeContext {
   }
 
   async readiness(): Promise<ReadinessDependencies> {
-    return readinessDependencies(this, await this.identity(this.settings.get('ssh_key')));
-  }
-
-  async launching(identity: Identity): Promise<LaunchDependencies> {
-    return launchDependencies(this, identity);
+    const { chooseIdentities } = await import('./machine-access.js');
+    return readinessDependencies(this, await chooseIdentities(this, this.settings.get('ssh_key')));
   }
 
   async power(): Promise<PowerDependencies> {
@@ -194,7 +220,9 @@ export class ForgeContext {
 
   private async makeAccount(): Promise<Account> {
     if (this.name === 'sandbox') await startSandboxProcess(this.paths.sandboxDir);
-    return openAccount(this);
+    const account = await openAccount(this);
+    if (this.options.tellsCutOffRuns) tellCutOffRuns(this.journal, this.reporter, this.clock);
+    return account;
   }
 }
 

@@ -13,17 +13,37 @@ export const eventsFlag = Flags.boolean({
   dependsOn: ['json'],
 });
 
-const INSTANCE_WORDS = 'id, C.<id>, label or unique start of a label';
+export const INSTANCE_WORDS = 'id, C.<id>, label or unique start of a label';
 
 /** Zero or more instances; without one, the only instance that there is. */
 export const instancesArg = Args.string({
   description: `Instances, each by ${INSTANCE_WORDS}. May be left out when there is exactly one.`,
 });
 
+/** One instance; without it, the only one that there is. */
+export const instanceArg = Args.string({
+  description: `The instance, by ${INSTANCE_WORDS}. May be left out when there is exactly one.`,
+});
+
 /** Durations as people write them: 90s, 40m, 2h, 1h30m; a bare number is seconds. */
 export const durationFlag = Flags.custom<number>({
   parse: async (text) => parseDurationMs(text),
 });
+
+/** Of commands that take Forge away from a drawing. */
+export const busyFlags = {
+  'if-busy': Flags.option({
+    description: 'When Forge is drawing something: wait for it, go on, or stop.',
+    options: ['wait', 'go', 'stop'] as const,
+    default: 'wait' as const,
+  })(),
+  'busy-timeout': durationFlag({
+    description: 'How long to wait for a drawing to end.',
+    helpValue: '10m',
+    default: 600_000,
+    defaultHelp: async () => '10m',
+  }),
+};
 
 /** Returns milliseconds. Throws a plain Error, which oclif reports as wrong usage. */
 export function parseDurationMs(text: string): number {
@@ -48,6 +68,15 @@ export const positiveNumberFlag = Flags.custom<number>({
   },
 });
 
+/** Dollars on the line: 0.25 or $0.25. */
+export const usdArg = Args.custom<number>({
+  parse: async (text) => {
+    const digits = /^\$?(\d+(?:\.\d+)?|\.\d+)$/u.exec(text)?.[1];
+    if (digits === undefined) throw new InvalidFlagValue(`"${text}" is not an amount of dollars. Write 0.25 or $0.25.`);
+    return Number(digits);
+  },
+});
+
 /** 0..1, also as a percentage ("95%" or 95). */
 export const fractionFlag = Flags.custom<number>({
   parse: async (text) => {
@@ -61,6 +90,6 @@ export const fractionFlag = Flags.custom<number>({
 });
 
 /** Reported as wrong usage (exit 2): oclif reads `oclif.exit`. */
-class InvalidFlagValue extends Error {
+export class InvalidFlagValue extends Error {
   readonly oclif = { exit: 2 };
 }

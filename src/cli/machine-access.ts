@@ -1,89 +1,185 @@
 import { join } from 'node:path';
-import { cleanRemoteLine } from '../instance/clean-log.js';
+import { EXIT, ForgeError } from '../errors.js';
+import { cleanLines } from '../instance/clean-log.js';
 import { connect } from '../ssh/connection.js';
-import { HostKeys } from '../ssh/host-keys.js';
-import { findIdentity, type Identity, isSameKey } from '../ssh/identity.js';
+import type { HostKeys } from '../ssh/host-keys.js';
+import { findIdentities, findIdentity, type Identity, type IdentityOptions, isSameKey } from '../ssh/identity.js';
+import { KnownAddresses } from '../ssh/known-addresses.js';
+import type { AttemptEvent } from '../ssh/login-race.js';
+import { cleanLine } from '../ui/sanitize.js';
 import type { Instance } from '../vast/model.js';
-import type { LaunchDependencies } from '../workflows/launch/launch.js';
+import type { NewScheduledJob } from '../vast/scheduled-jobs.js';
+import type { Vast } from '../vast/vast.js';
+import { type HostKeyProofDependencies, proveHostKey } from '../workflows/host-key-proof.js';
+import { type LimitDependencies, sweepJobs } from '../workflows/limits/set-limit.js';
 import type { PowerDependencies } from '../workflows/power.js';
 import type { ReadinessDependencies } from '../workflows/readiness/await-readiness.js';
 import { sshCandidates } from './addresses.js';
 import type { ForgeContext } from './context.js';
 
 /** Wall time for one login, whatever the workflow's clock. */
-const LOGIN_LIMIT_MS = 20_000;
+export const LOGIN_LIMIT_MS = 20_000;
 
+/** Alone for so long, so that a login that is only slow does not become two. */
+const KNOWN_HEAD_START_MS = 1500;
+
+/** The key to register and to log in with. */
 export function chooseIdentity(context: ForgeContext, file: string | null): Promise<Identity> {
-  const named = file ?? context.contexts.get(context.name).sshKey;
-  return findIdentity({
-    file: named,
+  return findIdentity(identityOptions(context, file));
+}
+
+/** All keys that may open a machine which somebody else has set up, the one to register first. */
+export async function chooseIdentities(context: ForgeContext, file: string | null): Promise<[Identity, ...Identity[]]> {
+  const options = identityOptions(context, file);
+  const [first, all] = [await findIdentity(options), await findIdentities(options)];
+  return [first, ...all.filter(({ publicKey }) => !isSameKey(publicKey, first.publicKey))];
+}
+
+export function identityOptions(context: ForgeContext, file: string | null): IdentityOptions {
+  return {
+    file: file ?? context.contexts.get(context.name).sshKey,
     ownKeyDir: join(context.paths.configDir, 'ssh'),
     env: process.env,
     home: context.paths.home,
     askPassphrase: context.terminal.canPrompt ? (path) => context.prompts.password(`Passphrase of ${path}`) : null,
-  });
-}
-
-/** Host keys are pinned per context and contract: two endpoints may use the same ids. */
-function hostKeysOf(context: ForgeContext): HostKeys {
-  return new HostKeys(join(context.paths.stateDir, 'host-keys', context.name));
-}
-
-export async function readinessDependencies(context: ForgeContext, identity: Identity): Promise<ReadinessDependencies> {
-  const vast = await context.vast();
-  const hostKeys = hostKeysOf(context);
-  const { signal } = context.interruption;
-  return {
-    readInstance: (id) => vast.instances.get(id),
-    connect: (instance) =>
-      connect({
-        candidates: sshCandidates(instance),
-        instanceId: String(instance.id),
-        identity,
-        hostKeys,
-        timeoutMs: LOGIN_LIMIT_MS,
-        signal,
-      }),
-    attachKey: (instance) => vast.instances.attachKey(instance.id, identity.publicKey),
-    tailContainerLog: async (instance) =>
-      tailOfContainer(await vast.instances.logs(instance.id, { tailLines: 40, daemon: false }).catch(() => null)),
-    clock: context.clock,
-    reporter: await context.stageReporter(),
-    signal,
   };
 }
 
-function tailOfContainer(text: string | null): string[] {
-  return (text ?? '')
-    .split('\n')
-    .map(cleanRemoteLine)
-    .filter((line) => line !== '')
-    .slice(-10);
+/** How a login's host key is compared with what the machine says of itself through the API. */
+export async function hostKeyProof(
+  context: ForgeContext,
+): Promise<(instance: Instance) => ReturnType<typeof proveHostKey>> {
+  const deps = await hostKeyProofDependencies(context, context.hostKeys);
+  return (instance) => proveHostKey(deps, instance);
 }
 
-export async function launchDependencies(context: ForgeContext, identity: Identity): Promise<LaunchDependencies> {
-  const vast = await context.vast();
-  const base = await readinessDependencies(context, identity);
+export async function hostKeyProofDependencies(
+  context: ForgeContext,
+  hostKeys: HostKeys,
+): Promise<HostKeyProofDependencies> {
+  const { instances } = await context.vast();
   return {
-    ...base,
-    registerKey: async () => {
-      const known = (await vast.sshKeys.list()).some((key) => isSameKey(key.publicKey, identity.publicKey));
-      if (!known) await vast.sshKeys.add(identity.publicKey);
-      return { publicKey: identity.publicKey, description: identity.description, added: !known };
+    grepContainerLog: (id, text) =>
+      instances.logs(id, { tailLines: 1000, daemon: false, filter: text }).catch((error: unknown) => {
+        if (error instanceof ForgeError && error.exit === EXIT.apiFailed) return null;
+        throw error;
+      }),
+    pinnedKey: (id) => hostKeys.pinned(String(id))?.key ?? null,
+    confirmKey: (id) => hostKeys.confirm(String(id)),
+    clock: context.clock,
+    signal: context.interruption.signal,
+  };
+}
+
+/** Where the last logins were accepted, per context too. */
+export function knownAddressesOf(context: ForgeContext): KnownAddresses {
+  return new KnownAddresses(join(context.paths.stateDir, 'addresses', context.name));
+}
+
+/** Reading the row, logging in, and putting the key on the machine. */
+export async function loginDependencies(
+  context: ForgeContext,
+  sshKey: string | null,
+): Promise<Pick<ReadinessDependencies, 'readInstance' | 'connect' | 'attachKey' | 'signal'>> {
+  return loginWith(context, await chooseIdentities(context, sshKey ?? context.settings.get('ssh_key')));
+}
+
+async function loginWith(
+  context: ForgeContext,
+  [identity, ...otherIdentities]: [Identity, ...Identity[]],
+): Promise<Pick<ReadinessDependencies, 'readInstance' | 'connect' | 'attachKey' | 'signal'>> {
+  const vast = await context.vast();
+  const { hostKeys } = context;
+  const known = knownAddressesOf(context);
+  return {
+    readInstance: (id) => vast.instances.get(id),
+    connect: async (instance) => {
+      const instanceId = String(instance.id);
+      const { candidates, isKnown } = known.inOrder(instanceId, sshCandidates(instance));
+      const connection = await connect({
+        candidates,
+        ...(isKnown ? { headStartMs: KNOWN_HEAD_START_MS } : {}),
+        instanceId,
+        identity,
+        otherIdentities,
+        hostKeys,
+        timeoutMs: LOGIN_LIMIT_MS,
+        signal: context.interruption.signal,
+        ...(context.debug ? { onAttempt: writeAttempt } : {}),
+      });
+      known.remember(instanceId, connection.address);
+      return connection;
     },
-    rent: (request) => vast.instances.create(request),
-    findByLabel: (label) => vast.instances.findByLabel(label),
-    onRented: (contractId) => {
-      context.interruption.lastWords.push(
-        `Instance ${contractId} exists and is billed. To end it: forgectl destroy ${contractId}`,
-      );
+    attachKey: (instance) => vast.instances.attachKey(instance.id, identity.publicKey),
+    // A fresh one once a clean-up has begun.
+    get signal() {
+      return context.interruption.signal;
     },
+  };
+}
+
+/** For --debug. */
+function writeAttempt({ address: { host, port, via }, state, error }: AttemptEvent): void {
+  const why = error instanceof Error ? `: ${cleanLine(error.message)}` : '';
+  process.stderr.write(`debug: ssh ${via} ${host}:${port} ${state}${why}\n`);
+}
+
+export async function readinessDependencies(
+  context: ForgeContext,
+  identities: [Identity, ...Identity[]],
+): Promise<ReadinessDependencies> {
+  const vast = await context.vast();
+  return {
+    ...(await loginWith(context, identities)),
+    isOwnStop: (id) => context.ownStops.sinceMs(id) !== null,
+    tailContainerLog: async (id) =>
+      cleanLines((await vast.instances.logs(id, { tailLines: 40, daemon: false }).catch(() => null)) ?? '').slice(-10),
+    clock: context.clock,
+    reporter: await context.stageReporter(),
+  };
+}
+
+/** How limits are written where the platform enforces them. */
+export function limitDependencies(context: ForgeContext, { scheduledJobs }: Vast): LimitDependencies {
+  /** A stop at the limit is the owner's own, not somebody's higher bid. */
+  const note = async ({ action, instanceId, atMs }: NewScheduledJob): Promise<void> => {
+    if (action === 'stop') await context.ownStops.note(instanceId, atMs);
+  };
+  return {
+    listJobs: () => scheduledJobs.list(),
+    createJob: async (job) => {
+      const created = await scheduledJobs.create(job);
+      await note(job);
+      return created;
+    },
+    updateJob: async (id, job) => {
+      await scheduledJobs.update(id, job);
+      await note(job);
+    },
+    removeJob: (id) => scheduledJobs.remove(id),
+    clock: context.clock,
+  };
+}
+
+/** Jobs of an instance that is gone do no harm, so a failure is only told. */
+export function jobSweeper(context: ForgeContext, { scheduledJobs }: Vast): (id: number) => Promise<void> {
+  return async (id) => {
+    const failure = await sweepJobs(
+      { listJobs: () => scheduledJobs.list({ tries: 2 }), removeJob: (job) => scheduledJobs.remove(job) },
+      id,
+    );
+    if (failure === null) return;
+    context.reporter.warn(
+      `Whether instance ${id} had scheduled jobs could not be found out (${failure.message}). It is gone, so they do nothing.`,
+    );
   };
 }
 
 export async function powerDependencies(context: ForgeContext): Promise<PowerDependencies> {
-  const { instances } = await context.vast();
-  const hostKeys = hostKeysOf(context);
+  const vast = await context.vast();
+  const { instances } = vast;
+  const { hostKeys } = context;
+  const known = knownAddressesOf(context);
   return {
     request: async (action, id) => {
       if (action === 'start') await instances.setState(id, 'running');
@@ -92,9 +188,13 @@ export async function powerDependencies(context: ForgeContext): Promise<PowerDep
       else if (action === 'destroy') await instances.destroy(id);
       else await instances.recycle(id);
       // The next host key is new by right, and a number that was destroyed never comes back.
-      if (action === 'recycle' || action === 'destroy') hostKeys.forget(String(id));
+      if (action === 'recycle') hostKeys.repin(String(id));
+      if (action === 'destroy') for (const memory of [hostKeys, known]) memory.forget(String(id));
+      if (action === 'stop') await context.ownStops.note(id);
+      else await context.ownStops.forget(id);
     },
     readInstance: (id: number): Promise<Instance | null> => instances.get(id),
+    sweepJobs: jobSweeper(context, vast),
     clock: context.clock,
     reporter: await context.stageReporter(),
     signal: context.interruption.signal,

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Config, Help } from '@oclif/core';
+import { sortManifest } from './sort-manifest.js';
 import { VERSION_PLACE } from './stored-help.js';
 
 /**
@@ -9,6 +10,7 @@ import { VERSION_PLACE } from './stored-help.js';
  * node; a stored page costs nothing (test/bench/startup.js).
  */
 const root = fileURLToPath(new URL('../..', import.meta.url));
+sortManifest(join(root, 'oclif.manifest.json'));
 const config = await Config.load(root);
 const pages: Record<string, string> = {};
 for (const id of ['', ...config.topics.map((topic) => topic.name), ...config.commandIDs]) {

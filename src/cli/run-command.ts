@@ -1,5 +1,6 @@
 import { Config, Errors, flush, run } from '@oclif/core';
 import { EXIT, ForgeError } from '../errors.js';
+import { editDistance } from './nearest.js';
 
 /** Parses, runs and turns oclif's "not found" into our own error. */
 export async function runCommand(argv: string[], root: string): Promise<void> {
@@ -35,17 +36,4 @@ function unknownCommand(argv: string[], ids: string[]): ForgeError {
     exit: EXIT.usage,
     hint: close ? `Did you mean forgectl ${nearest.command}?` : 'Run forgectl --help for the list.',
   });
-}
-
-function editDistance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= one.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= other.length; j += 1) {
-      const substitution = (row[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] ?? 0;
 }

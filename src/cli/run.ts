@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { finishTelling } from './after-telling.js';
 import { wantsEvents, wantsJson } from './argv.js';
 import { describeFailure, failureDocument, failureLines } from './failure.js';
 import { storedHelp } from './stored-help.js';
@@ -19,17 +20,20 @@ export async function run(entryUrl: string): Promise<void> {
     process.stdout.write(help);
     return;
   }
+  // Node's own clean-up after the last event can spin for ever (nodejs/node#47748; Node 20 under load): an exit goes without.
+  process.once('beforeExit', () => process.exit());
   try {
     const { runCommand } = await import('./run-command.js');
     await runCommand(argv, packageRoot(entryUrl));
   } catch (error) {
-    reportFailure(error, argv);
+    reportFailure(error, argv, packageRoot(entryUrl));
   }
+  await finishTelling();
 }
 
-function reportFailure(error: unknown, argv: string[]): void {
+function reportFailure(error: unknown, argv: string[], root: string): void {
   const command = argv.find((word) => !word.startsWith('-')) ?? null;
-  const failure = describeFailure(error, { command: commandWords(argv) ?? command });
+  const failure = describeFailure(error, { command: commandWords(argv, root) ?? command });
   process.exitCode = failure.exit;
   if (wantsJson(argv, process.env)) {
     const document = failureDocument(failure);
@@ -43,11 +47,14 @@ function reportFailure(error: unknown, argv: string[]): void {
   process.stderr.write(`${failureLines(failure).join('\n')}\n`);
 }
 
-/** "context use" for `forgectl context use x`: topics are the words that have commands below them. */
-function commandWords(argv: string[]): string | null {
-  const [first, second] = argv.filter((word) => !word.startsWith('-'));
-  if (first === undefined) return null;
-  return ['config', 'context', 'sandbox'].includes(first) && second !== undefined ? `${first} ${second}` : first;
+/** "context use" for `forgectl context use x`: the longest start of the line that is a command. */
+function commandWords(argv: string[], root: string): string | null {
+  const words = argv
+    .slice(0, argv.includes('--') ? argv.indexOf('--') : undefined)
+    .filter((word) => !word.startsWith('-'));
+  const { commands } = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8')) as { commands: object };
+  const length = [3, 2, 1].find((count) => Object.hasOwn(commands, words.slice(0, count).join(':')));
+  return length === undefined ? null : words.slice(0, length).join(' ');
 }
 
 function packageRoot(entryUrl: string): string {

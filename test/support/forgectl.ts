@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inTerminal, type Seen, type Step } from './terminal.ts';
 
 const RUN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 
@@ -23,6 +24,7 @@ export class Home {
       PATH: process.env['PATH'],
       HOME: this.directory,
       FORGECTL_SANDBOX_DIR: join(this.directory, 'sandbox'),
+      FORGECTL_SANDBOX_IMAGES: process.env['FORGECTL_SANDBOX_IMAGES'],
       LANG: 'C.UTF-8',
       ...more,
     };
@@ -34,17 +36,18 @@ export class Home {
     options: {
       input?: string;
       env?: NodeJS.ProcessEnv;
+      onStart?: (pid: number) => void;
+      onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
       onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
     } = {},
   ): Promise<Finished> {
-    const child = spawn(process.execPath, [RUN, ...words], {
-      env: { ...this.env, ...options.env },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    const child = this.start(words, options.env);
+    options.onStart?.(child.pid as number);
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
+      options.onStdout?.(text, (signal) => child.kill(signal));
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
@@ -55,11 +58,27 @@ export class Home {
     return new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr })));
   }
 
+  /** Its streams in the test's own hands. */
+  start(words: string[], env: NodeJS.ProcessEnv = {}): ChildProcessWithoutNullStreams {
+    return spawn(process.execPath, [RUN, ...words], { env: { ...this.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  }
+
+  /** In a terminal, with somebody who types. */
+  terminal(words: string[], steps: Step[], env: NodeJS.ProcessEnv = {}): Promise<Seen> {
+    return inTerminal([process.execPath, RUN, ...words], { steps, env: { ...this.env, ...env } });
+  }
+
+  /** For a shell here: forgectl as one quoted word list. */
+  get shellWords(): string {
+    return `'${process.execPath}' '${RUN}'`;
+  }
+
   async json<T = Record<string, never>>(
     words: string[],
     options: Parameters<Home['run']>[1] = {},
   ): Promise<T & Record<string, unknown>> {
-    const { stdout, stderr } = await this.run([...words, '--json'], options);
+    const own = words.includes('--') ? words.indexOf('--') : words.length;
+    const { stdout, stderr } = await this.run([...words.slice(0, own), '--json', ...words.slice(own)], options);
     try {
       return JSON.parse(stdout) as T & Record<string, unknown>;
     } catch {
@@ -91,6 +110,17 @@ export class Home {
     } catch {
       return { status: answer.status, body: text as never };
     }
+  }
+
+  /** Waits until the sandbox shows the state; without a process for each look. */
+  async statusSettles(instanceId: number, status: string): Promise<void> {
+    for (let look = 0; look < 400; look += 1) {
+      const { body } = await this.call('GET', '/api/v1/instances/');
+      const rows = (body as { instances: { id: number; actual_status: string | null }[] }).instances;
+      if (rows.find(({ id }) => id === instanceId)?.actual_status === status) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`instance ${instanceId} is not ${status} after 20 s`);
   }
 
   async remove(): Promise<void> {
