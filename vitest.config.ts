@@ -16,6 +16,10 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 40_000 } },
     globalSetup: ['test/support/sandbox-images.ts'],
+    // A shared computer may stall for seconds, and then a story misses a deadline of the sandbox's fast time. CI tries once
+    // more, and says at its end what needed it.
+    retry: process.env['CI'] === 'true' ? 1 : 0,
+    reporters: ['default', './test/support/run-report.ts'],
     pool: 'forks',
     // A file's modules are loaded once in a worker: half of the time of the short ones. No test changes a module's state.
     isolate: false,

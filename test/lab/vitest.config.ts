@@ -9,6 +9,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000 } },
+    retry: process.env['CI'] === 'true' ? 1 : 0,
+    reporters: ['default', './test/support/run-report.ts'],
     pool: 'forks',
     maxWorkers: 2,
     disableConsoleIntercept: true,
