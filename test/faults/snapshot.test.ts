@@ -78,11 +78,11 @@ describe.runIf(isAll)('whatever happens to a snapshot or a restore, nothing is l
     await bring('main');
     expect(unlike('main').filter((line) => !line.includes('packages'))).toEqual([]);
     states['main'] = state();
-  }, 300_000);
+  });
   beforeEach(async () => {
     if (unlike('image').length > 0) await bring('image');
     expect(unlike('image')).toEqual([]);
-  }, 240_000);
+  });
   afterAll(() => machine.stop());
 
   it('a snapshot with which Forge does not start is put back, and Forge proved: exit 11', async () => {
@@ -92,7 +92,7 @@ describe.runIf(isAll)('whatever happens to a snapshot or a restore, nothing is l
     expect(unlike('image')).toEqual([]);
     expect((await home.run(['wait', 'web', '--for', 'forge'])).code).toBe(0);
     await expectTidy();
-  }, 120_000);
+  });
 
   it('a disk that fills up in the middle: put back, exit 11', async () => {
     const tar = join(machine.root, 'opt/instance-tools/bin/tar');
@@ -106,7 +106,7 @@ describe.runIf(isAll)('whatever happens to a snapshot or a restore, nothing is l
     expect(error, JSON.stringify(error)).toMatchObject({ code: 'DISK_FULL', exit: 11 });
     expect(unlike('image')).toEqual([]);
     await expectTidy();
-  }, 120_000);
+  });
 
   it('SIGINT while it copies: put back, exit 130', async () => {
     const cut = await home.run(words('restore', 'main', 'web', '--yes', '--json', '--events'), {
@@ -115,7 +115,7 @@ describe.runIf(isAll)('whatever happens to a snapshot or a restore, nothing is l
     expect(cut.code, cut.stdout).toBe(130);
     expect(unlike('image')).toEqual([]);
     await expectTidy();
-  }, 120_000);
+  });
 
   const RESTORE_WRITES = Array.from({ length: 30 }, (_, at) => at + 1);
   it.each(shareOf(RESTORE_WRITES, 7).map((number) => ({ number, repair: number % 4 < 2 ? 'resume' : 'undo' })))(
@@ -183,7 +183,7 @@ describe.runIf(isAll)('whatever happens to a snapshot or a restore, nothing is l
     expect(readdirSync(join(folder, 'incoming'))).toEqual([]);
     rmSync(workspace('model.bin'));
     await expectTidy();
-  }, 120_000);
+  });
 
   it('into a folder of the machine itself, and back from there', async () => {
     const place = ['--dir', 'web:kept', '--name', 'there'];
@@ -199,5 +199,5 @@ describe.runIf(isAll)('whatever happens to a snapshot or a restore, nothing is l
     expect(readFileSync(workspace('tree', 'plain.txt'), 'utf8')).toBe('hello\n');
     expect(existsSync(workspace('kept', 'snapshots'))).toBe(true);
     rmSync(workspace('kept'), { recursive: true });
-  }, 400_000);
+  });
 });

@@ -56,7 +56,7 @@ describe.runIf(isMost)('an upgrade that is left alone: its machine puts itself b
     return String((await cutOff())[0]?.id);
   };
 
-  beforeAll(() => machine.start(60), 120_000);
+  beforeAll(() => machine.start(60));
   beforeEach(() => {
     machine.reset();
     appendFileSync(join(machine.tree, 'README.md'), 'my own line\n');
@@ -110,7 +110,7 @@ describe.runIf(isMost)('an upgrade that is left alone: its machine puts itself b
     expect(await outcome(run)).toMatch(/^back /u);
     expect(machine.state()).toEqual(before);
     expect((await home.run(['resume', run])).code).toBe(11);
-  }, 120_000);
+  });
 
   it.runIf(isAll)(
     'the line comes back when the machine has put itself back: exit 11, seen',

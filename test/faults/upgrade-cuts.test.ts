@@ -29,7 +29,7 @@ describe.runIf(isMost)('an upgrade that is stopped at any moment, and gone on wi
   beforeAll(async () => {
     await machine.start(60);
     appendFileSync(join(machine.tree, 'README.md'), 'my own line\n');
-  }, 120_000);
+  });
   afterAll(() => machine.stop());
 
   it('a connection that is cut after each step is made again, and the command ends as it should', async () => {
@@ -40,7 +40,7 @@ describe.runIf(isMost)('an upgrade that is stopped at any moment, and gone on wi
     expect(ran.code, ran.stdout + ran.stderr).toBe(0);
     expect(machine.git('rev-parse', 'HEAD')).toBe(way.sha);
     expect(machine.packages()).toContain(way.gradio);
-  }, 120_000);
+  });
 
   it.each(shareOf(CASES, 21))(
     '$strike at journal write $number, then $repair',

@@ -34,7 +34,7 @@ describe.runIf(isAll)('upgrades of several machines, to another variant, while F
       machine.adopt(join(home.directory, 'sandbox', 'machines', String(id), 'root'));
       machine.imageSha = machine.git('rev-parse', 'HEAD');
     }
-  }, 400_000);
+  });
   afterAll(async () => {
     for (const machine of fleet.slice(1)) machine.remote?.remove();
     await first.stop();
@@ -53,14 +53,14 @@ describe.runIf(isAll)('upgrades of several machines, to another variant, while F
       { label: labels[2], result: 'not_started', error: null },
     ]);
     expect(fleet.map((machine) => machine.state())).toEqual(before);
-  }, 120_000);
+  });
 
   it('one of two at a time fails: what has begun ends, nothing more begins, the failed one is put back', async () => {
     const done = await upgrade('b', 'web', labels[2] as string, '--ref', 'next', '--parallel', '1');
     expect(done.code).toBe(12);
     expect(done.instances.map(({ result }) => result)).toEqual(['done', 'rolled_back', 'not_started']);
     expect(heads()).toEqual([first.imageSha, expect.not.stringMatching(first.imageSha), first.imageSha]);
-  }, 120_000);
+  });
 
   it('a good canary, then the others two at a time: all of them; a second time there is nothing to do', async () => {
     const done = await upgrade(...labels, '--ref', 'v2.1.0', '--canary', '--parallel', '2');
@@ -69,7 +69,7 @@ describe.runIf(isAll)('upgrades of several machines, to another variant, while F
     expect(heads()).toEqual([first.mainSha, first.mainSha, first.mainSha]);
     const again = await upgrade(...labels, '--ref', 'v2.1.0');
     expect(again.instances.map(({ result }) => result)).toEqual(['up_to_date', 'up_to_date', 'up_to_date']);
-  }, 120_000);
+  });
 
   it('another variant is fetched and followed, and --rollback brings the old remote back', async () => {
     const before = first.git('remote', 'get-url', 'origin');
@@ -81,7 +81,7 @@ describe.runIf(isAll)('upgrades of several machines, to another variant, while F
     expect([first.git('rev-parse', 'HEAD'), first.git('remote', 'get-url', 'origin')]).toEqual([first.mainSha, before]);
     const { upgrades } = await home.json<{ upgrades: { remote_url: string }[] }>(['upgrade', 'history', 'web']);
     expect(upgrades.slice(0, 2).map(({ remote_url: url }) => url)).toEqual([before, neo.url]);
-  }, 120_000);
+  });
 
   it('Forge draws: waits for the end by default, is exit 7 when it takes too long, goes on when told to', async () => {
     first.draw(2400);
@@ -96,7 +96,7 @@ describe.runIf(isAll)('upgrades of several machines, to another variant, while F
       code: 0,
       instances: [{ generating: true, result: 'done' }],
     });
-  }, 120_000);
+  });
 
   it('extensions: one that cannot be checked out puts all of them back: exit 11', async () => {
     const extensions = join(first.tree, 'extensions');
@@ -110,7 +110,7 @@ describe.runIf(isAll)('upgrades of several machines, to another variant, while F
     expect((await home.run(['upgrade', 'web', '--extensions', '--yes'])).code).toBe(0);
     expect(tips.map(({ head }) => head())).toEqual(tips.map(({ tip }) => tip));
     expect(existsSync(join(first.root, 'var', 'lib', 'forgectl', 'lock'))).toBe(false);
-  }, 120_000);
+  });
 });
 
 /** A repository of its own in the tree, one commit behind its remote. */

@@ -35,7 +35,7 @@ describe.runIf(isMost)('whatever happens to an upgrade, Forge is as it was, or a
   const machine = new UpgradeMachine();
   const { home } = machine;
 
-  beforeAll(() => machine.start(60), 120_000);
+  beforeAll(() => machine.start(60));
   beforeEach(() => machine.reset());
   afterAll(() => machine.stop());
 
@@ -99,7 +99,7 @@ describe.runIf(isMost)('whatever happens to an upgrade, Forge is as it was, or a
       .map((line) => (JSON.parse(line) as string[])[1]);
     expect(new Set(verbs)).toEqual(new Set(['freeze', 'install', 'uninstall']));
     rmSync(join(bin, 'uv'));
-  }, 400_000);
+  });
 
   it('a full disk: refused, or put back; never half', async () => {
     // The place of the records is a file: nothing can be written there.

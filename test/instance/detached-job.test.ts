@@ -76,7 +76,7 @@ describe('a detached job', () => {
     expect((await look()).state).toBe('lost');
     expect((await run(removeJobScript('job'))).exitCode).toBe(0);
     expect((await look()).state).toBe('absent');
-  }, 15_000);
+  }, 70_000);
 
   it('is lost, not done, when it ended without a status or its number is another process’s', async () => {
     await run(startJobScript('job', 'true'));

@@ -32,7 +32,7 @@ async function startRunner(words: string[], mark: string): Promise<{ child: Chil
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     said += text;
   });
-  await expect.poll(() => said, { timeout: 40_000, interval: 50 }).toMatch(/ready .*\n/u);
+  await expect.poll(() => said, { interval: 50 }).toMatch(/ready .*\n/u);
   expect(processesWith(`sleep\0${mark}`)).toHaveLength(2);
   return { child, said };
 }
@@ -70,7 +70,7 @@ describeLab('what a killed runner leaves', () => {
     // Two machines with four namespaces each, and their shared table of processes is another one each.
     expect(its.size).toBe(10);
     child.kill('SIGKILL');
-    await expect.poll(() => processesWith('86001'), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => processesWith('86001')).toEqual([]);
     const left = namespaces();
     expect([...its].filter((one) => left.has(one))).toEqual([]);
     for (const { name } of machinesOf(said)) {
@@ -86,8 +86,8 @@ describeLab('what a killed runner leaves', () => {
     const names = machines.map(({ name }) => name).sort();
     expect(machines.map(({ link }) => hasLink(link))).toEqual([true, true]);
     child.kill('SIGKILL');
-    await expect.poll(() => processesWith('86002'), { timeout: 10_000 }).toEqual([]);
-    await expect.poll(() => machines.map(({ link }) => hasLink(link)), { timeout: 10_000 }).toEqual([false, false]);
+    await expect.poll(() => processesWith('86002')).toEqual([]);
+    await expect.poll(() => machines.map(({ link }) => hasLink(link))).toEqual([false, false]);
     // Another file's start may have been quicker with this.
     await sweepDisks();
     expect(hosts().filter((name) => names.includes(name))).toEqual([]);

@@ -168,7 +168,7 @@ export class LabHost {
   }
 
   /** Until the command leaves with 0. */
-  async waitFor(command: string, { limitMs = 30_000 } = {}): Promise<void> {
+  async waitFor(command: string, { limitMs = 120_000 } = {}): Promise<void> {
     const limit = Date.now() + limitMs;
     let last: Ran | null = null;
     while (Date.now() < limit) {

@@ -8,7 +8,7 @@ import { LabHost } from './host.ts';
 import { describeLab } from './lab-suite.ts';
 import { SshUser } from './ssh-client.ts';
 
-const LIMIT = { timeoutMs: 30_000 };
+const LIMIT = { timeoutMs: 120_000 };
 /** Values as people write them, and as the image copies them into /etc/environment, unescaped. */
 const AWKWARD = { NOTE: 'say "hi" $(touch /pwned) `id` \\', LINES: 'one\ntwo', HF_TOKEN: 'hf_secret123456' };
 

@@ -46,7 +46,7 @@ describeLab('a migration struck at any moment, on machines of the lab', () => {
       ids.push((JSON.parse(ran.stdout) as { id: number }).id);
     }
     process.stderr.write(`${cases.length} moments in the lab, MIGRATE_SEED=${SEED}\n`);
-  }, 300_000);
+  });
   afterAll(() => home.remove());
 
   const strike = ({ fault, at, number }: Case): void => {

@@ -73,7 +73,7 @@ END`,
       0,
       `mkdir -p ${FORGE}/extensions/mine && cd ${FORGE}/extensions/mine && git init -q . && echo one >a.py && git add . && git -c user.name=a -c user.email=a@b commit -qm first && echo two >>a.py && echo new >b.py`,
     );
-  }, 400_000);
+  });
   afterAll(() => home.remove());
 
   it.each([['direct'], ['relay']] as const)(
@@ -130,5 +130,5 @@ END`,
     await on(0, 'rm -f /workspace/.go');
     expect(await tree(1, '/workspace')).toBe(before);
     await expectTidy();
-  }, 400_000);
+  });
 });

@@ -42,7 +42,7 @@ describeLab('migrate on machines of the lab: real sshd, real supervisord, real d
     await on(0, `chown -h 1001:100 ${FORGE}/extensions-awkward/absolute ${FORGE}/extensions-awkward/sub`);
     await on(0, `truncate -s 3G ${FORGE}/models/sparse && echo mine >>${FORGE}/README.md`);
     await on(1, 'mkdir -p /workspace/outputs && echo mine >/workspace/outputs/mine.png');
-  }, 300_000);
+  });
   afterAll(() => home.remove());
 
   it('a disk that fills up in the middle: an error of its own; undo, and it is as it was', async () => {
@@ -61,7 +61,7 @@ describeLab('migrate on machines of the lab: real sshd, real supervisord, real d
     expect(undone.code, undone.stderr).toBe(0);
     expect(await tree(1)).toBe(before);
     expect(await leftovers()).toBe('');
-  }, 240_000);
+  });
 
   it('directly: with owners, holes and odd names; the key opens nothing but the reading, and is gone', async () => {
     const source = await tree(0);
@@ -84,7 +84,7 @@ describeLab('migrate on machines of the lab: real sshd, real supervisord, real d
     expect(Number((await on(1, `stat -c %b ${FORGE}/models/sparse`)).stdout)).toBeLessThan(8000);
     expect((await on(1, 'cat /workspace/outputs/mine.png')).stdout).toBe('mine\n');
     expect(await leftovers()).toBe('');
-  }, 240_000);
+  });
 
   it.runIf(isEvery)(
     'sent by the source, where nothing reaches it from outside: the same again; its key opens nothing there',
@@ -136,5 +136,5 @@ describeLab('migrate on machines of the lab: real sshd, real supervisord, real d
     expect(cuts).toBe(1);
     expect(await tree(1, FORGE)).toBe(await tree(0, FORGE));
     expect(await leftovers()).toBe('');
-  }, 240_000);
+  });
 });

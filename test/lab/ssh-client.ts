@@ -71,7 +71,7 @@ export class SshUser {
         passphrase: null,
       },
       hostKeys: new HostKeys(join(this.directory, 'pins')),
-      timeoutMs: 15_000,
+      timeoutMs: 60_000,
     });
   }
 

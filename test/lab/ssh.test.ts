@@ -88,7 +88,7 @@ describeLab('ssh, exec and ssh-config on machines of the lab', () => {
         { run: `touch '${mark}'` },
       ],
     );
-    await expect.poll(() => existsSync(mark), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => existsSync(mark)).toBe(true);
     expect((await shellOn('tmux ls')).stdout).toContain('ssh_tmux');
     machine().line.reset();
     const broken = await going;
@@ -113,7 +113,7 @@ describeLab('ssh, exec and ssh-config on machines of the lab', () => {
         { send: '\r~.' },
       ],
     );
-    await expect.poll(() => existsSync(mark), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => existsSync(mark)).toBe(true);
     machine().line.stall();
     expect(await going).toMatchObject({ code: 255, isRestored: true });
     machine().line.resume();

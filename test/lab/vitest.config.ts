@@ -6,9 +6,9 @@ export default defineConfig({
     include: ['test/lab/**/*.test.ts'],
     globalSetup: ['test/lab/global-setup.ts'],
     // Many times what they take: two cores may have more to do.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 20_000 } },
+    testTimeout: 400_000,
+    hookTimeout: 400_000,
+    expect: { poll: { timeout: 60_000 } },
     retry: process.env['CI'] === 'true' ? 1 : 0,
     reporters: ['default', './test/support/run-report.ts'],
     pool: 'forks',

@@ -106,7 +106,7 @@ describe('a socket through the tunnel', () => {
       await new Promise((resolve) => tab.once('data', resolve));
       tab.resetAndDestroy();
     }
-    await expect.poll(() => closed, { timeout: 20_000 }).toBe(5);
+    await expect.poll(() => closed).toBe(5);
     other.write('2');
     expect(String(await new Promise((resolve) => other.once('data', resolve)))).toBe('2');
     expect(fixture.tunnel.forwards[0]?.traffic).toMatchObject({ open: 1, total: 6 });
@@ -133,7 +133,7 @@ describe('a socket through the tunnel', () => {
     fixture.line.stall(false);
     await expect.poll(() => opened).toBeGreaterThan(0);
     // Those that are kept for the next ones are no leak, and none is kept for a service that was never used.
-    await expect.poll(() => opened - closed, { timeout: 5000 }).toBe(0);
+    await expect.poll(() => opened - closed).toBe(0);
     expect(fixture.tunnel.forwards[0]?.traffic.open).toBe(0);
   });
 
@@ -207,7 +207,7 @@ describe('a service whose connections are opened before they are asked for', () 
     expect(traffic.total).toBe(12);
     await expect.poll(() => opened).toBeGreaterThan(12);
     expect(opened).toBeLessThanOrEqual(12 + 6);
-    await expect.poll(() => opened - ended, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => opened - ended).toBe(0);
   });
 
   it('loses nothing of what it says first, and none of those that it has closed is used', async () => {

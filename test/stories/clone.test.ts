@@ -35,7 +35,7 @@ describe.runIf(isMost && hasGnuTools('forgectl clone'))('machines that are rente
     await machines.start(100, ['--env', 'MY_SETTING=blue', '--env', 'HF_TOKEN=hf_of_mine', '--disk', '47']);
     makeAwkwardTree(machines.at('old', 'awkward'), { withPipe: false });
     machines.write('old', 'outputs/a.png', 'a');
-  }, 180_000);
+  });
   afterAll(() => machines.stop());
 
   it('a plan of three rents nothing, and says what they cost together', async () => {
@@ -45,7 +45,7 @@ describe.runIf(isMost && hasGnuTools('forgectl clone'))('machines that are rente
     const { stdout } = await home.run(words);
     expect(stdout).toMatch(/Count +3, one after the other, .*about \$[\d.]+\/h together/u);
     expect(await alive()).toEqual(before);
-  }, 240_000);
+  });
 
   it.runIf(isAll)(
     'two clones: everything of the source but its secrets, its Forge never stopped',
@@ -101,7 +101,7 @@ describe.runIf(isMost && hasGnuTools('forgectl clone'))('machines that are rente
     expect(failure).toContain('Clone 2 of 3 failed');
     expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
     expect((await home.run(['destroy', ...made.map(String), '--yes'])).code).toBe(0);
-  }, 300_000);
+  });
 
   it.runIf(isAll)(
     '--destroy-source: not when packages did not come along, nor when something was written meanwhile',
@@ -137,7 +137,7 @@ describe.runIf(isMost && hasGnuTools('forgectl clone'))('machines that are rente
     expect(seen.code, seen.text).toBe(130);
     expect(seen.text).toMatch(/old\) is DESTROYED with its data when all is proved: \$[\d.]+\/h → nothing/u);
     expect(await alive()).toEqual(before);
-  }, 120_000);
+  });
 
   it('to a new machine with --destroy-source: proved, then gone, with the price before and after', async () => {
     const source = moving();
@@ -155,5 +155,5 @@ describe.runIf(isMost && hasGnuTools('forgectl clone'))('machines that are rente
     const there = new Set(machines.treeOf(done.destination.id));
     expect(source.filter((line) => !there.has(line))).toEqual([]);
     expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
-  }, 300_000);
+  });
 });

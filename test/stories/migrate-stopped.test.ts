@@ -30,7 +30,7 @@ describe.runIf(isMost && hasGnuTools('forgectl migrate'))('migrating from a mach
     if (frozen.code !== 0) throw new Error(frozen.stderr);
     const stopped = await home.run(['stop', 'old', '--yes']);
     if (stopped.code !== 0) throw new Error(stopped.stderr);
-  }, 120_000);
+  });
   afterAll(() => machines.stop());
 
   it('is asked for by name, is never enough to destroy it, and cannot compare contents', async () => {
@@ -53,7 +53,7 @@ describe.runIf(isMost && hasGnuTools('forgectl migrate'))('migrating from a mach
     expect((await home.json<Answer>(words)).error).toMatchObject({ code: 'SOURCE_STOPPED' });
     expect(await home.json([...words, '--via', 'api'])).toMatchObject({ files: expect.any(Number), dry_run: true });
     expect([machines.tree('old'), machines.tree('new')]).toEqual(before);
-  }, 120_000);
+  });
 
   it('a copy that ends in the middle is noticed; undo, and the destination is as it was', async () => {
     const before = machines.tree('new');
@@ -65,7 +65,7 @@ describe.runIf(isMost && hasGnuTools('forgectl migrate'))('migrating from a mach
     expect(undone.code, undone.stderr).toBe(0);
     expect(machines.tree('new')).toEqual(before);
     expect(machines.leftovers()).toEqual([]);
-  }, 240_000);
+  });
 
   it('moves it as it lies there, compared with the list of the platform; the source stays stopped and as it is', async () => {
     const source = machines.tree('old');
@@ -86,7 +86,7 @@ describe.runIf(isMost && hasGnuTools('forgectl migrate'))('migrating from a mach
     expect(readdirSync(machines.at('new'))).toContain('notes.txt');
     expect(await home.json<{ actual_status: string }>(['show', 'old'])).toMatchObject({ actual_status: 'exited' });
     expect(machines.leftovers()).toEqual([]);
-  }, 240_000);
+  });
 
   it('goes no further once the source was started, and the destination is given back', async () => {
     const before = machines.tree('new');
@@ -105,5 +105,5 @@ describe.runIf(isMost && hasGnuTools('forgectl migrate'))('migrating from a mach
     const undone = await home.run(['undo', '--yes']);
     expect(undone.code, undone.stderr).toBe(0);
     expect(machines.tree('new')).toEqual(before);
-  }, 240_000);
+  });
 });

@@ -24,7 +24,7 @@ describe.skipIf(!hasGnuTools('forgectl migrate'))('migrating a Forge (in order)'
     machines.write('old', '.hf_home/cached', 'cache');
     machines.write('old', 'stable-diffusion-webui-forge/README.md', 'edited here\n');
     machines.write('new', 'stable-diffusion-webui-forge/README.md', 'edited there\n');
-  }, 240_000);
+  });
   afterAll(() => machines.stop());
 
   it('says what would move, what stays and why, what is replaced; and changes nothing', async () => {

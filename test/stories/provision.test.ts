@@ -114,10 +114,8 @@ describe('provisioning and packages of a machine', () => {
         error: { code: 'PROVISIONING_RUNS', exit: 9 },
       });
       writeFileSync(on('workspace/go'), '');
-      await expect.poll(() => existsSync(on('workspace/over')), { timeout: 15_000 }).toBe(true);
-      await expect
-        .poll(async () => (await home.json(['provision', 'status']))['state'], { timeout: 10_000 })
-        .toBe('complete');
+      await expect.poll(() => existsSync(on('workspace/over'))).toBe(true);
+      await expect.poll(async () => (await home.json(['provision', 'status']))['state']).toBe('complete');
       const endless = file('endless.sh', 'echo begun\nsleep 1000\n');
       let isKilled = false;
       const killed = await home.run(['provision', 'run', 'web', endless, '--kill', '--yes'], {

@@ -151,7 +151,7 @@ describe('a tunnel to a machine', () => {
       const second = await home.json<Status>(['tunnel', LABEL, '0:forge', '--detach']);
       expect(second.started).toBe(true);
       expect((await home.run(['destroy', LABEL, '--yes'])).code).toBe(0);
-      await expect.poll(() => isRunning({ pid: second.pid, started: null }), { timeout: 30_000 }).toBe(false);
+      await expect.poll(() => isRunning({ pid: second.pid, started: null })).toBe(false);
       expect((await home.run(['tunnel', 'logs', String(id)])).stdout).toContain(`Instance ${id} no longer exists`);
     },
   );

@@ -55,7 +55,7 @@ export function strikeSeries(via: 'direct' | 'relay' | 'api'): void {
       machines.write('new', 'outputs/b.png', 'b');
       machines.write('new', 'only here.txt', 'mine');
       process.stderr.write(`${via}: ${moments.length} moments, MIGRATE_SEED=${SEED}\n`);
-    }, 180_000);
+    });
     afterAll(async () => {
       const ends = [...tally].sort().map(([end, times]) => `${times} ${end}`);
       process.stderr.write(`${via}: ${moments.length} cases: ${ends.join(', ')}\n`);
