@@ -50,7 +50,6 @@ export class Carrier {
     }
     await this.openWay(target, timeoutMs, (channel) => {
       if (greeting !== undefined) socket.write(greeting);
-      // Here and not after the promise: the first bytes may have come together with the channel.
       this.pair(socket, channel, { traffic });
     });
   }
@@ -60,7 +59,7 @@ export class Carrier {
    * machine chooses when it is 0. Rejects with SSH_CHANNEL_REFUSED when the machine does not do that.
    */
   async listenOnMachine(end: Target, target: Target, { traffic, timeoutMs }: CarryOptions): Promise<number> {
-    const { port } = await this.connection.openChannel<{ end(): void; port: number }>(
+    return this.connection.openChannel(
       `the port ${end.port} of the machine`,
       (client, done) => {
         this.mayWait = prepareForWays(client);
@@ -69,9 +68,9 @@ export class Carrier {
           done(error, { end: () => {}, port });
         });
       },
+      (opened: { end(): void; port: number }) => opened.port,
       { timeoutMs },
     );
-    return port;
   }
 
   /** The machine tells where a connection has come by the words it was asked with, so that two addresses of one port are two ends. */
@@ -111,38 +110,31 @@ export class Carrier {
 
   /** A bare way, for a look at what answers there. */
   openWay(target: Target, timeoutMs: number, onOpened: (channel: ClientChannel) => void = () => {}): Promise<Duplex> {
-    let isLate = false;
-    return this.connection
-      .openChannel<ClientChannel>(
-        `the way to ${target.host}:${target.port}`,
-        (client, done) => {
-          this.mayWait = prepareForWays(client);
-          client.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
-            if (error === undefined && isLate) channel.destroy();
-            else if (error === undefined) {
-              channel.on('error', () => {});
-              onOpened(channel);
-            }
-            done(error, channel);
-          });
-        },
-        { timeoutMs },
-      )
-      .catch((error: unknown) => {
-        isLate = true;
-        throw error;
-      });
+    return this.connection.openChannel(
+      `the way to ${target.host}:${target.port}`,
+      (client, done) => {
+        this.mayWait = prepareForWays(client);
+        client.forwardOut('127.0.0.1', 0, target.host, target.port, done);
+      },
+      (channel: ClientChannel) => {
+        channel.on('error', () => {});
+        onOpened(channel);
+        return channel;
+      },
+      { timeoutMs },
+    );
   }
 
   /** How long one question to the machine's sshd takes, ms; asks for something that every server refuses at once. */
   async measureRoundTrip(timeoutMs: number): Promise<number> {
     const startedMs = performance.now();
-    await this.connection.openChannel<{ end(): void }>(
+    await this.connection.openChannel(
       'an answer',
       (client, done) => {
         this.mayWait = prepareForWays(client);
         client.unforwardIn('127.0.0.1', 1, () => done(undefined, { end: () => {} }));
       },
+      () => null,
       { timeoutMs },
     );
     const tookMs = performance.now() - startedMs;

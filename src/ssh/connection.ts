@@ -102,23 +102,23 @@ export class Connection implements Shell {
   /** `command` shows in the machine's process list: secrets go to stdin. */
   async exec(command: string, options: ExecOptions): Promise<ExecResult> {
     const { signal, timeoutMs } = options;
-    const channel = await this.openChannel<ClientChannel>('the session', (client, done) => client.exec(command, done), {
-      timeoutMs: Math.min(timeoutMs, OPEN_LIMIT_MS),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    return readChannel(channel, options, () => this.open);
+    return this.openChannel(
+      'the session',
+      (client, done) => client.exec(command, done),
+      (channel: ClientChannel) => readChannel(channel, options, () => this.open),
+      { timeoutMs: Math.min(timeoutMs, OPEN_LIMIT_MS), ...(signal === undefined ? {} : { signal }) },
+    );
   }
 
   /** A stream to an address as the machine sees it, e.g. 127.0.0.1 and Forge's port. */
   async openForward(host: string, port: number, timeoutMs = OPEN_LIMIT_MS): Promise<Duplex> {
-    const channel = await this.openChannel<ClientChannel>(
+    return this.openChannel(
       `the way to ${host}:${port}`,
       (client, done) => client.forwardOut('127.0.0.1', 0, host, port, done),
+      // Until its user listens: one broken stream must not end the process.
+      (channel: ClientChannel) => channel.on('error', () => {}),
       { timeoutMs },
     );
-    // Until its user listens: one broken stream must not end the process.
-    channel.on('error', () => {});
-    return channel;
   }
 
   /** Opened at the first call and shared; opened anew when it has ended. */
@@ -140,23 +140,27 @@ export class Connection implements Shell {
   }
 
   private async openFiles(timeoutMs: number): Promise<SFTPWrapper> {
-    const files = await this.openChannel<SFTPWrapper>('the file channel', (client, done) => client.sftp(done), {
-      timeoutMs,
-    });
     const gone = (): void => {
       this.files = null;
     };
-    files.on('close', gone);
-    files.on('error', gone);
-    return files;
+    return this.openChannel(
+      'the file channel',
+      (client, done) => client.sftp(done),
+      (files: SFTPWrapper) => files.on('close', gone).on('error', gone),
+      { timeoutMs },
+    );
   }
 
-  /** Opens whatever ssh2's client opens, in time or not at all. `what` is how a failure calls it: "the session". */
-  openChannel<T extends { end(): unknown }>(
+  /**
+   * Opens whatever ssh2's client opens, in time or not at all. `what` is how a failure calls it: "the session". `use` is
+   * called at once and not behind a promise: what comes first, and even the end, may lie in the packet that opened it.
+   */
+  openChannel<T extends { end(): unknown; destroy?(): unknown }, R>(
     what: string,
     open: (client: Client, done: (error: Error | undefined, channel: T) => void) => void,
+    use: (channel: T) => R | Promise<R>,
     { timeoutMs = OPEN_LIMIT_MS, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
-  ): Promise<T> {
+  ): Promise<R> {
     signal?.throwIfAborted();
     if (!this.open) return Promise.reject(connectionLost('it is closed'));
     return new Promise((resolve, reject) => {
@@ -176,9 +180,10 @@ export class Connection implements Shell {
       this.client.once('close', onLost);
       const onOpened = (error: Error | undefined, channel: T): void => {
         if (error) settle(() => reject(connectionLost(`${what} was refused: ${error.message}`, 'SSH_CHANNEL_REFUSED')));
-        else if (isWaiting) settle(() => resolve(channel));
+        else if (isWaiting) settle(() => resolve(use(channel)));
         // Too late: nobody waits for it any more.
-        else channel.end();
+        else if (channel.destroy === undefined) channel.end();
+        else channel.destroy();
       };
       try {
         open(this.client, onOpened);

@@ -91,20 +91,15 @@ export class RemoteProcess implements Sink {
 
   /** `command` shows in the machine's process list: no secrets in it. */
   static async start(connection: Connection, command: string, options: ProcessOptions): Promise<RemoteProcess> {
-    let started: RemoteProcess | null = null;
-    await connection.openChannel<ClientChannel>(
+    return connection.openChannel(
       'the session',
       (client, done) => {
         prepareForWays(client);
-        client.exec(command, (error, channel) => {
-          // At once: its first words, and even its end, may lie in the same packet.
-          if (error === undefined) started = new RemoteProcess(channel, connection, options);
-          done(error, channel);
-        });
+        client.exec(command, done);
       },
+      (channel: ClientChannel) => new RemoteProcess(channel, connection, options),
       options.signal === undefined ? {} : { signal: options.signal },
     );
-    return started as unknown as RemoteProcess;
   }
 
   /**

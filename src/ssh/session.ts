@@ -27,10 +27,8 @@ export interface SessionEnd {
 /** Starts a command or a shell whose streams go on as they come, with back-pressure; nothing is collected. */
 export async function openSession(connection: Connection, request: SessionRequest): Promise<Session> {
   const { signal } = request;
-  const channel = await connection.openChannel<ClientChannel>('the session', starter(request), {
-    ...(signal === undefined ? {} : { signal }),
-  });
-  return new Session(connection, channel);
+  const use = (channel: ClientChannel): Session => new Session(connection, channel);
+  return connection.openChannel('the session', starter(request), use, signal === undefined ? {} : { signal });
 }
 
 function starter({ command, terminal }: SessionRequest) {

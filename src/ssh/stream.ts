@@ -91,10 +91,10 @@ export async function openStream(
   command: string,
   options: StreamOptions = {},
 ): Promise<CommandStream> {
-  const channel = await connection.openChannel<ClientChannel>(
+  return connection.openChannel(
     'the session',
     (client, done) => client.exec(command, done),
+    (channel: ClientChannel) => new CommandStream(channel, connection, options.signal),
     options,
   );
-  return new CommandStream(channel, connection, options.signal);
 }
