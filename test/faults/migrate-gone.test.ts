@@ -55,40 +55,32 @@ describe.runIf(isMost)('a machine that is gone when a migration goes on', () => 
     expect((await home.run(['wait', first, '--for', 'forge', '--timeout', '9h'])).code).toBe(0);
   });
 
-  it.runIf(isAll)(
-    'the source, which was destroyed by the run itself: it ends as if nothing had happened',
-    async () => {
-      const rented = await home.json<{ id: number }>(['launch', '--cheapest', '--yes', '--label', third]);
-      machines.ids[2] = rented.id;
-      const env = { NODE_OPTIONS: `--import=${PRELOAD}`, KILL_BEFORE_STEP: 'source:done' };
-      const killed = await killedIn([first, third, '--destroy-source', '--via', 'relay'], env);
-      expect(killed.signal, killed.stdout.slice(-1500)).toBe('SIGKILL');
-      const { contracts } = (await home.call('GET', '/sandbox/ledger/')).body as {
-        contracts: { id: number; destroyed_at: string | null }[];
-      };
-      expect(contracts.find(({ id }) => id === machines.ids[0])?.destroyed_at).toEqual(expect.any(String));
-      expect(await home.json(['resume'])).toMatchObject({ source_kept_reason: null, forge_answers: true });
-      await expectTidy(2);
-      expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
-    },
-    300_000,
-  );
+  it.runIf(isAll)('the source, which was destroyed by the run itself: it ends as if nothing had happened', async () => {
+    const rented = await home.json<{ id: number }>(['launch', '--cheapest', '--yes', '--label', third]);
+    machines.ids[2] = rented.id;
+    const env = { NODE_OPTIONS: `--import=${PRELOAD}`, KILL_BEFORE_STEP: 'source:done' };
+    const killed = await killedIn([first, third, '--destroy-source', '--via', 'relay'], env);
+    expect(killed.signal, killed.stdout.slice(-1500)).toBe('SIGKILL');
+    const { contracts } = (await home.call('GET', '/sandbox/ledger/')).body as {
+      contracts: { id: number; destroyed_at: string | null }[];
+    };
+    expect(contracts.find(({ id }) => id === machines.ids[0])?.destroyed_at).toEqual(expect.any(String));
+    expect(await home.json(['resume'])).toMatchObject({ source_kept_reason: null, forge_answers: true });
+    await expectTidy(2);
+    expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
+  });
 
-  it.runIf(isAll)(
-    'the source, before the copy was whole: no way on, but the way back',
-    async () => {
-      const before = machines.tree('new');
-      expect((await killedIn([third, second, '--via', 'direct'])).signal).toBe('SIGKILL');
-      await destroy(third);
-      const { error } = await home.json<Failure>(['resume']);
-      expect(error).toMatchObject({ code: 'INSTANCE_VANISHED', exit: 3 });
-      expect(error.hint).toContain('forgectl undo migrate-');
-      expect(await home.json(['undo', '--yes'])).toMatchObject({ destination_id: machines.ids[1] });
-      expect(machines.tree('new')).toEqual(before);
-      await expectTidy(1);
-      expect((await home.run(['wait', second, '--for', 'forge', '--timeout', '9h'])).code).toBe(0);
-      expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
-    },
-    240_000,
-  );
+  it.runIf(isAll)('the source, before the copy was whole: no way on, but the way back', async () => {
+    const before = machines.tree('new');
+    expect((await killedIn([third, second, '--via', 'direct'])).signal).toBe('SIGKILL');
+    await destroy(third);
+    const { error } = await home.json<Failure>(['resume']);
+    expect(error).toMatchObject({ code: 'INSTANCE_VANISHED', exit: 3 });
+    expect(error.hint).toContain('forgectl undo migrate-');
+    expect(await home.json(['undo', '--yes'])).toMatchObject({ destination_id: machines.ids[1] });
+    expect(machines.tree('new')).toEqual(before);
+    await expectTidy(1);
+    expect((await home.run(['wait', second, '--for', 'forge', '--timeout', '9h'])).code).toBe(0);
+    expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
+  });
 });

@@ -73,49 +73,41 @@ describe.runIf(isAll)('whatever happens to a migration, the destination is as it
       via: number % 3 === 0 ? 'relay' : 'direct',
     }));
 
-  it.each(cases)(
-    'kill -9 at journal write $number, then $how, by $via',
-    async ({ number, how, via }) => {
-      const { source, destination } = change();
-      const killed = await home.run(['migrate', 'old', 'new', '--yes', '--json', '--via', via], {
-        env: {
-          NODE_OPTIONS: `--import=${PRELOAD}`,
-          KILL_AT_JOURNAL_WRITE: `${number % 2 === 0 ? 'before' : 'after'}:${number}`,
-          COUNT_JOURNAL_WRITES: join(home.directory, 'journal-writes'),
-        },
-      });
-      if (killed.signal !== 'SIGKILL') expect(killed.code, killed.stdout + killed.stderr).toBe(0);
-      const done = await repair(how);
-      if (killed.signal !== 'SIGKILL' || done === 'resume') expectMoved(source);
-      else if (done === 'undo') expect(machines.tree('new')).toEqual(destination);
-      await expectSettled(source);
-    },
-    240_000,
-  );
+  it.each(cases)('kill -9 at journal write $number, then $how, by $via', async ({ number, how, via }) => {
+    const { source, destination } = change();
+    const killed = await home.run(['migrate', 'old', 'new', '--yes', '--json', '--via', via], {
+      env: {
+        NODE_OPTIONS: `--import=${PRELOAD}`,
+        KILL_AT_JOURNAL_WRITE: `${number % 2 === 0 ? 'before' : 'after'}:${number}`,
+        COUNT_JOURNAL_WRITES: join(home.directory, 'journal-writes'),
+      },
+    });
+    if (killed.signal !== 'SIGKILL') expect(killed.code, killed.stdout + killed.stderr).toBe(0);
+    const done = await repair(how);
+    if (killed.signal !== 'SIGKILL' || done === 'resume') expectMoved(source);
+    else if (done === 'undo') expect(machines.tree('new')).toEqual(destination);
+    await expectSettled(source);
+  });
 
   it.each([
     ['direct', 'undo', 0],
     ['direct', 'resume', 20_000_000],
     ['relay', 'resume', 10_000_000],
-  ] as const)(
-    'kill -9 in the middle of the copy, by %s, then %s',
-    async (via, how, bytes) => {
-      const { source, destination } = change();
-      const words = ['migrate', 'old', 'new', '--yes', '--json', '--events', '--via', via, '--bwlimit', '15M'];
-      const killed = await home.run(words, {
-        onStdout: (text, kill) => {
-          const moved = Number(/"phase":"copying".*?"bytes":(\d+)/u.exec(text)?.[1] ?? -1);
-          if (moved > bytes) kill('SIGKILL');
-        },
-      });
-      expect(killed.signal).toBe('SIGKILL');
-      await repair(how);
-      if (how === 'resume') expectMoved(source);
-      else expect(machines.tree('new')).toEqual(destination);
-      await expectSettled(source);
-    },
-    240_000,
-  );
+  ] as const)('kill -9 in the middle of the copy, by %s, then %s', async (via, how, bytes) => {
+    const { source, destination } = change();
+    const words = ['migrate', 'old', 'new', '--yes', '--json', '--events', '--via', via, '--bwlimit', '15M'];
+    const killed = await home.run(words, {
+      onStdout: (text, kill) => {
+        const moved = Number(/"phase":"copying".*?"bytes":(\d+)/u.exec(text)?.[1] ?? -1);
+        if (moved > bytes) kill('SIGKILL');
+      },
+    });
+    expect(killed.signal).toBe('SIGKILL');
+    await repair(how);
+    if (how === 'resume') expectMoved(source);
+    else expect(machines.tree('new')).toEqual(destination);
+    await expectSettled(source);
+  });
 
   it('every connection is cut in the middle of the copy: it goes on by itself', async () => {
     const { source } = change();

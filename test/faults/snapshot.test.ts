@@ -135,7 +135,6 @@ describe.runIf(isAll)('whatever happens to a snapshot or a restore, nothing is l
       expect(differs[0]).toEqual([]);
       await expectTidy();
     },
-    400_000,
   );
 
   const REPAIRS = ['again', 'resume', 'undo'];
@@ -162,7 +161,6 @@ describe.runIf(isAll)('whatever happens to a snapshot or a restore, nothing is l
       expect((await home.run(['wait', 'web', '--for', 'forge'])).code).toBe(0);
       await expectTidy();
     },
-    400_000,
   );
 
   it('killed while it copies: unfinished, never restored, and the same line goes on', async () => {

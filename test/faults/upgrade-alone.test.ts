@@ -88,7 +88,6 @@ describe.runIf(isMost)('an upgrade that is left alone: its machine puts itself b
       expect(machine.state()).toEqual(before);
       expect(await cutOff()).toEqual([]);
     },
-    120_000,
   );
 
   const cutAt = (number: number, forMs: number) =>
@@ -112,18 +111,14 @@ describe.runIf(isMost)('an upgrade that is left alone: its machine puts itself b
     expect((await home.run(['resume', run])).code).toBe(11);
   });
 
-  it.runIf(isAll)(
-    'the line comes back when the machine has put itself back: exit 11, seen',
-    async () => {
-      const before = machine.state();
-      const cut = await cutAt(14, 9_000);
-      expect(cut.code, cut.stdout + cut.stderr).toBe(11);
-      expect((JSON.parse(cut.stdout) as UpgradeError).error.rolled_back_to).toBe(machine.imageSha);
-      expect(machine.state()).toEqual(before);
-      expect(await cutOff()).toEqual([]);
-    },
-    120_000,
-  );
+  it.runIf(isAll)('the line comes back when the machine has put itself back: exit 11, seen', async () => {
+    const before = machine.state();
+    const cut = await cutAt(14, 9_000);
+    expect(cut.code, cut.stdout + cut.stderr).toBe(11);
+    expect((JSON.parse(cut.stdout) as UpgradeError).error.rolled_back_to).toBe(machine.imageSha);
+    expect(machine.state()).toEqual(before);
+    expect(await cutOff()).toEqual([]);
+  });
 
   it.runIf(isAll).each(['resume', 'undo'] as const)(
     'comes back while the machine puts itself back: %s waits for it, and proves it',
@@ -136,7 +131,6 @@ describe.runIf(isMost)('an upgrade that is left alone: its machine puts itself b
       expect(await outcome(run)).toMatch(/^back /u);
       expect(machine.state()).toEqual(before);
     },
-    120_000,
   );
 
   it.each(shareOf(AROUND, 12))(
@@ -160,88 +154,71 @@ describe.runIf(isMost)('an upgrade that is left alone: its machine puts itself b
       expect(machine.isLocked()).toBe(false);
       expect(await cutOff()).toEqual([]);
     },
-    120_000,
   );
 
-  it.runIf(isAll)(
-    'a watchdog that dies half-way: the next forgectl takes over, and only goes back',
-    async () => {
-      const before = machine.state();
-      const run = await killedAt('after:14');
-      await appears(kept(run, 'claimed'));
-      const pid = Number(readFileSync(kept(run, 'watchdog/process'), 'utf8').split(' ')[0]);
-      process.kill(-pid, 'SIGKILL');
-      expect(existsSync(kept(run, 'outcome'))).toBe(false);
-      const ran = await home.run(['resume', run, '--json']);
-      expect(ran.code, ran.stdout + ran.stderr).toBe(11);
-      expect(machine.state()).toEqual(before);
-      expect(machine.isLocked()).toBe(false);
-      expect(await page()).toMatchObject({ status: 200, text: expect.stringContaining('forge 2.0.1') });
-    },
-    120_000,
-  );
+  it.runIf(isAll)('a watchdog that dies half-way: the next forgectl takes over, and only goes back', async () => {
+    const before = machine.state();
+    const run = await killedAt('after:14');
+    await appears(kept(run, 'claimed'));
+    const pid = Number(readFileSync(kept(run, 'watchdog/process'), 'utf8').split(' ')[0]);
+    process.kill(-pid, 'SIGKILL');
+    expect(existsSync(kept(run, 'outcome'))).toBe(false);
+    const ran = await home.run(['resume', run, '--json']);
+    expect(ran.code, ran.stdout + ran.stderr).toBe(11);
+    expect(machine.state()).toEqual(before);
+    expect(machine.isLocked()).toBe(false);
+    expect(await page()).toMatchObject({ status: 200, text: expect.stringContaining('forge 2.0.1') });
+  });
 
-  it.runIf(isAll)(
-    'after a reboot supervisor starts the watchdog again',
-    async () => {
-      const before = machine.state();
-      const run = await killedAt('after:9', ['--put-back-after', '20m']);
-      const pid = Number(readFileSync(kept(run, 'watchdog/process'), 'utf8').split(' ')[0]);
-      process.kill(-pid, 'SIGKILL');
-      expect((await home.run(['reboot', 'web', '--yes'])).code).toBe(0);
-      expect(await outcome(run)).toMatch(/^back /u);
-      expect(machine.state()).toEqual(before);
-      expect((await home.run(['undo', run, '--yes'])).code).toBe(0);
-    },
-    120_000,
-  );
+  it.runIf(isAll)('after a reboot supervisor starts the watchdog again', async () => {
+    const before = machine.state();
+    const run = await killedAt('after:9', ['--put-back-after', '20m']);
+    const pid = Number(readFileSync(kept(run, 'watchdog/process'), 'utf8').split(' ')[0]);
+    process.kill(-pid, 'SIGKILL');
+    expect((await home.run(['reboot', 'web', '--yes'])).code).toBe(0);
+    expect(await outcome(run)).toMatch(/^back /u);
+    expect(machine.state()).toEqual(before);
+    expect((await home.run(['undo', run, '--yes'])).code).toBe(0);
+  });
 
-  it.runIf(isAll)(
-    'a machine that somebody else has taken since is left to them',
-    async () => {
-      const run = await killedAt('after:9');
-      rmSync(join(machine.root, 'var', 'lib', 'forgectl', 'lock'));
-      const now = machine.state();
-      await disappears(kept(run, 'lease'));
-      expect(existsSync(kept(run, 'claimed'))).toBe(false);
-      expect(machine.state()).toEqual(now);
-      expect((await home.run(['undo', run, '--yes'])).code).toBe(0);
-    },
-    120_000,
-  );
+  it.runIf(isAll)('a machine that somebody else has taken since is left to them', async () => {
+    const run = await killedAt('after:9');
+    rmSync(join(machine.root, 'var', 'lib', 'forgectl', 'lock'));
+    const now = machine.state();
+    await disappears(kept(run, 'lease'));
+    expect(existsSync(kept(run, 'claimed'))).toBe(false);
+    expect(machine.state()).toEqual(now);
+    expect((await home.run(['undo', run, '--yes'])).code).toBe(0);
+  });
 
-  it.runIf(isAll)(
-    'extensions are put back as well',
-    async () => {
-      const work = join(machine.tree, 'extensions', 'one');
-      mkdirSync(work, { recursive: true });
-      const git = (...words: string[]): string =>
-        execFileSync('git', ['-C', work, '-c', 'user.name=x', '-c', 'user.email=x@sandbox.invalid', ...words], {
-          encoding: 'utf8',
-        }).trim();
-      git('init', '-q', '-b', 'main');
-      for (const subject of ['First', 'Second']) git('commit', '-q', '--allow-empty', '-m', subject);
-      const remote = join(home.directory, 'one.git');
-      git('clone', '-q', '--bare', work, remote);
-      git('remote', 'add', 'origin', remote);
-      git('fetch', '-q');
-      git('reset', '-q', '--hard', 'HEAD~1');
-      git('branch', '-q', '-u', 'origin/main');
-      const before = git('rev-parse', 'HEAD');
-      const env = { NODE_OPTIONS: preload('./kill-at-journal-write.mjs'), KILL_AT_JOURNAL_WRITE: 'after:6' };
-      const struck = await home.run(['upgrade', '--extensions', '--yes', ...LEASE], { env });
-      expect(struck.signal, struck.stderr).toBe('SIGKILL');
-      expect(git('rev-parse', 'HEAD')).not.toBe(before);
-      const run = String((await cutOff())[0]?.id);
-      expect(await outcome(run)).toMatch(/^back /u);
-      expect(git('rev-parse', 'HEAD')).toBe(before);
-      expect(git('branch', '--show-current')).toBe('main');
-      expect(await page()).toMatchObject({ status: 200 });
-      expect((await home.run(['resume', run])).code).toBe(11);
-      expect((await home.run(['upgrade', '--extensions', '--yes'])).code).toBe(0);
-      expect(machine.isLocked()).toBe(false);
-      rmSync(join(machine.tree, 'extensions'), { recursive: true });
-    },
-    120_000,
-  );
+  it.runIf(isAll)('extensions are put back as well', async () => {
+    const work = join(machine.tree, 'extensions', 'one');
+    mkdirSync(work, { recursive: true });
+    const git = (...words: string[]): string =>
+      execFileSync('git', ['-C', work, '-c', 'user.name=x', '-c', 'user.email=x@sandbox.invalid', ...words], {
+        encoding: 'utf8',
+      }).trim();
+    git('init', '-q', '-b', 'main');
+    for (const subject of ['First', 'Second']) git('commit', '-q', '--allow-empty', '-m', subject);
+    const remote = join(home.directory, 'one.git');
+    git('clone', '-q', '--bare', work, remote);
+    git('remote', 'add', 'origin', remote);
+    git('fetch', '-q');
+    git('reset', '-q', '--hard', 'HEAD~1');
+    git('branch', '-q', '-u', 'origin/main');
+    const before = git('rev-parse', 'HEAD');
+    const env = { NODE_OPTIONS: preload('./kill-at-journal-write.mjs'), KILL_AT_JOURNAL_WRITE: 'after:6' };
+    const struck = await home.run(['upgrade', '--extensions', '--yes', ...LEASE], { env });
+    expect(struck.signal, struck.stderr).toBe('SIGKILL');
+    expect(git('rev-parse', 'HEAD')).not.toBe(before);
+    const run = String((await cutOff())[0]?.id);
+    expect(await outcome(run)).toMatch(/^back /u);
+    expect(git('rev-parse', 'HEAD')).toBe(before);
+    expect(git('branch', '--show-current')).toBe('main');
+    expect(await page()).toMatchObject({ status: 200 });
+    expect((await home.run(['resume', run])).code).toBe(11);
+    expect((await home.run(['upgrade', '--extensions', '--yes'])).code).toBe(0);
+    expect(machine.isLocked()).toBe(false);
+    rmSync(join(machine.tree, 'extensions'), { recursive: true });
+  });
 });

@@ -42,39 +42,35 @@ describe.runIf(isMost)('an upgrade that is stopped at any moment, and gone on wi
     expect(machine.packages()).toContain(way.gradio);
   });
 
-  it.each(shareOf(CASES, 21))(
-    '$strike at journal write $number, then $repair',
-    async ({ number, strike, repair }) => {
-      const before = machine.state();
-      const way = nextWay();
-      const when = `${number % 2 === 0 ? 'before' : 'after'}:${number}`;
-      const env =
-        strike === 'killed'
-          ? { NODE_OPTIONS: preload('./kill-at-journal-write.mjs'), KILL_AT_JOURNAL_WRITE: when }
-          : { NODE_OPTIONS: preload('./cut-at-journal-write.mjs'), CUT_AT_JOURNAL_WRITE: String(number) };
-      const struck = await home.run([...way.words, '--json'], { env });
-      const [open] = await cutOff();
-      if (open === undefined) {
-        // Before the first step nothing is begun, and after the last one nothing is left.
-        const isDone = struck.code === 0;
-        expect([0, null, 130], struck.stdout + struck.stderr).toContain(struck.code);
-        if (isDone) expect(machine.git('rev-parse', 'HEAD')).toBe(way.sha);
-        else expect(machine.state()).toEqual(before);
-        return;
-      }
-      const repaired = await home.run([repair, open.id, '--json', ...(repair === 'undo' ? ['--yes'] : [])]);
-      expect(repaired.code, repaired.stdout + repaired.stderr).toBe(0);
-      if (repair === 'undo') expect(machine.state()).toEqual(before);
-      else {
-        expect(machine.git('rev-parse', 'HEAD')).toBe(way.sha);
-        expect(machine.read('README.md')).toContain('my own line');
-        expect(machine.packages()).toContain(way.gradio);
-        expect(machine.packages().filter((name) => name.startsWith('gradio'))).toHaveLength(1);
-      }
-      await forgeAnswers();
-      expect(machine.isLocked()).toBe(false);
-      expect(await cutOff()).toEqual([]);
-    },
-    120_000,
-  );
+  it.each(shareOf(CASES, 21))('$strike at journal write $number, then $repair', async ({ number, strike, repair }) => {
+    const before = machine.state();
+    const way = nextWay();
+    const when = `${number % 2 === 0 ? 'before' : 'after'}:${number}`;
+    const env =
+      strike === 'killed'
+        ? { NODE_OPTIONS: preload('./kill-at-journal-write.mjs'), KILL_AT_JOURNAL_WRITE: when }
+        : { NODE_OPTIONS: preload('./cut-at-journal-write.mjs'), CUT_AT_JOURNAL_WRITE: String(number) };
+    const struck = await home.run([...way.words, '--json'], { env });
+    const [open] = await cutOff();
+    if (open === undefined) {
+      // Before the first step nothing is begun, and after the last one nothing is left.
+      const isDone = struck.code === 0;
+      expect([0, null, 130], struck.stdout + struck.stderr).toContain(struck.code);
+      if (isDone) expect(machine.git('rev-parse', 'HEAD')).toBe(way.sha);
+      else expect(machine.state()).toEqual(before);
+      return;
+    }
+    const repaired = await home.run([repair, open.id, '--json', ...(repair === 'undo' ? ['--yes'] : [])]);
+    expect(repaired.code, repaired.stdout + repaired.stderr).toBe(0);
+    if (repair === 'undo') expect(machine.state()).toEqual(before);
+    else {
+      expect(machine.git('rev-parse', 'HEAD')).toBe(way.sha);
+      expect(machine.read('README.md')).toContain('my own line');
+      expect(machine.packages()).toContain(way.gradio);
+      expect(machine.packages().filter((name) => name.startsWith('gradio'))).toHaveLength(1);
+    }
+    await forgeAnswers();
+    expect(machine.isLocked()).toBe(false);
+    expect(await cutOff()).toEqual([]);
+  });
 });

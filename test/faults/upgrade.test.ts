@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type UpgradeError, UpgradeMachine } from '../support/upgrade-machine.ts';
-import { isMost, shareOf } from './chosen.ts';
+import { isAll, isMost, shareOf } from './chosen.ts';
 
 const UV = fileURLToPath(new URL('../support/uv-stand-in.py', import.meta.url));
 
@@ -61,7 +61,7 @@ describe.runIf(isMost)('whatever happens to an upgrade, Forge is as it was, or a
     expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
   });
 
-  it('with uv instead of pip: the same, with arguments that uv knows', async () => {
+  it.runIf(isAll)('with uv instead of pip: the same, with arguments that uv knows', async () => {
     const bin = join(machine.root, 'usr', 'local', 'bin');
     mkdirSync(bin, { recursive: true });
     cpSync(UV, join(bin, 'uv'));

@@ -47,41 +47,36 @@ describe.runIf(isMost && hasGnuTools('forgectl clone'))('machines that are rente
     expect(await alive()).toEqual(before);
   });
 
-  it.runIf(isAll)(
-    'two clones: everything of the source but its secrets, its Forge never stopped',
-    async () => {
-      const source = moving();
-      // One was chosen by hand; the others must be found without a question.
-      const offers = (await home.json(['offers', '--disk', '47', '--limit', '1'])) as unknown as { id: number }[];
-      const { id: offer } = offers[0] as { id: number };
-      const words = ['clone', 'old', '--count', '2', '--offer', String(offer), '--label', 'copy', '--yes'];
-      const { clones } = await home.json<{ clones: Clone[] }>(words);
-      expect(clones?.map(({ destination: { label } }) => label)).toEqual(['copy-1', 'copy-2']);
-      const all = await rows();
-      const original = all.find(({ id }) => id === old()) as Row;
-      const variables = ({ extra_env: env }: Row): Record<string, string> => Object.fromEntries(env);
-      for (const { destination, source_downtime_s: downtime } of clones) {
-        const row = all.find(({ id }) => id === destination.id) as Row;
-        // The template's values without its id: by that its provisioning script would come, too.
-        const launched = ({ image_uuid: image, image_runtype: runtype }: Row) => ({ image, runtype });
-        expect(launched(row)).toEqual(launched(original));
-        expect(row.disk_space).toBe(47);
-        expect(variables(row)).toMatchObject({ MY_SETTING: 'blue' });
-        expect(variables(row)).not.toHaveProperty('HF_TOKEN');
-        const ports = (one: Row): string[] =>
-          one.extra_env.map(([name]) => name).filter((name) => name.startsWith('-p'));
-        expect(ports(row).sort()).toEqual(ports(original).sort());
-        expect(downtime).toBeNull();
-        const there = new Set(machines.treeOf(destination.id));
-        expect(source.filter((line) => !there.has(line))).toEqual([]);
-        expect((await home.run(['wait', String(destination.id), '--for', 'forge'])).code).toBe(0);
-      }
-      expect(moving()).toEqual(source);
-      expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
-      await expect.poll(() => machines.leftovers()).toEqual([]);
-    },
-    400_000,
-  );
+  it.runIf(isAll)('two clones: everything of the source but its secrets, its Forge never stopped', async () => {
+    const source = moving();
+    // One was chosen by hand; the others must be found without a question.
+    const offers = (await home.json(['offers', '--disk', '47', '--limit', '1'])) as unknown as { id: number }[];
+    const { id: offer } = offers[0] as { id: number };
+    const words = ['clone', 'old', '--count', '2', '--offer', String(offer), '--label', 'copy', '--yes'];
+    const { clones } = await home.json<{ clones: Clone[] }>(words);
+    expect(clones?.map(({ destination: { label } }) => label)).toEqual(['copy-1', 'copy-2']);
+    const all = await rows();
+    const original = all.find(({ id }) => id === old()) as Row;
+    const variables = ({ extra_env: env }: Row): Record<string, string> => Object.fromEntries(env);
+    for (const { destination, source_downtime_s: downtime } of clones) {
+      const row = all.find(({ id }) => id === destination.id) as Row;
+      // The template's values without its id: by that its provisioning script would come, too.
+      const launched = ({ image_uuid: image, image_runtype: runtype }: Row) => ({ image, runtype });
+      expect(launched(row)).toEqual(launched(original));
+      expect(row.disk_space).toBe(47);
+      expect(variables(row)).toMatchObject({ MY_SETTING: 'blue' });
+      expect(variables(row)).not.toHaveProperty('HF_TOKEN');
+      const ports = (one: Row): string[] => one.extra_env.map(([name]) => name).filter((name) => name.startsWith('-p'));
+      expect(ports(row).sort()).toEqual(ports(original).sort());
+      expect(downtime).toBeNull();
+      const there = new Set(machines.treeOf(destination.id));
+      expect(source.filter((line) => !there.has(line))).toEqual([]);
+      expect((await home.run(['wait', String(destination.id), '--for', 'forge'])).code).toBe(0);
+    }
+    expect(moving()).toEqual(source);
+    expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
+    await expect.poll(() => machines.leftovers()).toEqual([]);
+  });
 
   it('the second of three cannot be rented: exit 12, and what was made is named', async () => {
     const before = await alive();
@@ -127,7 +122,6 @@ describe.runIf(isMost && hasGnuTools('forgectl clone'))('machines that are rente
       expect(await alive()).toContain(old());
       expect((await home.run(['wait', 'old', '--for', 'forge'])).code).toBe(0);
     },
-    300_000,
   );
 
   it('a terminal asks for the name of what is destroyed before it rents', async () => {

@@ -87,7 +87,6 @@ describe.skipIf(!hasGnuTools('forgectl migrate'))('migrating a Forge (in order)'
       expect(sent('new').equals(sent('old'))).toBe(true);
       expect(machines.leftovers()).toEqual([]);
     },
-    240_000,
   );
 
   it.runIf(isMost)('asks before the first effect, and refuses what cannot go well (long)', async () => {

@@ -147,7 +147,6 @@ describe.skipIf(!hasGnuTools('forgectl snapshot'))('snapshots of a machine (in o
       expect(await home.json(['runs', 'ls', '--cut-off'])).toEqual([]);
       expect((await home.run(['destroy', 'fresh', '--yes'])).code).toBe(0);
     },
-    180_000,
   );
 
   it.runIf(isMost)('a flipped byte, and one that is unfinished: refused, and nothing is touched (long)', async () => {
