@@ -64,9 +64,20 @@ while IFS= read -r -d '' path; do rm -f "$forge/$path"; done <"$kept/deleted"
 `;
 }
 
-/** Left by a checkout that was killed: nobody else works here, the machine is locked. */
-const DROP_DEAD_LOCK = `lock="$(ask rev-parse --absolute-git-dir)/index.lock"
-[ -e "$lock" ] && ! pgrep -x git >/dev/null 2>&1 && rm -f "$lock"`;
+/**
+ * Left by a checkout that was killed: the machine is locked for others of ours, and a git that a user runs in this tree works
+ * in its directory. One that works elsewhere is no reason to leave the lock.
+ */
+const DROP_DEAD_LOCK = `git_works_here() {
+  local one top; top=$(cd "$forge" && pwd -P)
+  for one in $(pgrep -x git 2>/dev/null); do
+    [ -d "/proc/$$" ] || return 0
+    case "$(readlink "/proc/$one/cwd" 2>/dev/null)/" in "$top"/*) return 0 ;; esac
+  done
+  return 1
+}
+lock="$(ask rev-parse --absolute-git-dir)/index.lock"
+[ -e "$lock" ] && ! git_works_here && rm -f "$lock"`;
 
 /**
  * A branch that only moves on stays checked out, and one that was checked out before comes back; anything else is a detached
