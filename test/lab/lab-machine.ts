@@ -1,7 +1,18 @@
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Machine, MachineAddresses, MachineSpec, OpenMachine } from '../../src/sandbox/machine/contract.ts';
+import { basename, dirname, join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type {
+  HostCopy,
+  Machine,
+  MachineAddresses,
+  MachineSpec,
+  OpenMachine,
+} from '../../src/sandbox/machine/contract.ts';
 import { GATEWAY } from './addresses.ts';
 import { DelayProxy } from './delay-proxy.ts';
 import { LabHost } from './host.ts';
@@ -122,6 +133,43 @@ class LabMachine implements Machine {
     if (!['ls', 'du', 'rm'].includes(program) || words.some((word) => word.includes('..'))) return null;
     const { stdout, stderr } = await this.host.execAnyway([program, ...words]);
     return `${stdout}${stderr}`.replace(/(^|[\s'])(?=\/)/gmu, (before) => `${before}${prefix}`);
+  }
+
+  /** Between the hosts' disks, past any line: a full disk, or a machine that goes away, ends it in the middle. */
+  async copyInto(other: Machine, copy: HostCopy): Promise<void> {
+    if (!(other instanceof LabMachine)) throw new Error('the other machine is not of this lab');
+    const { sourcePath, destinationPath, bytesPerS, signal, onTotal, onBytes } = copy;
+    const isContents = sourcePath.endsWith('/');
+    const [directory, name] = isContents ? [sourcePath, '.'] : [dirname(sourcePath), basename(sourcePath)];
+    onTotal(Number((await this.host.exec(`du -sb -- "$(cat)" | cut -f 1`, { input: sourcePath })).stdout));
+    const start = (words: string[], stdio: StdioOptions): ChildProcess => {
+      const child = spawn(words[0] as string, words.slice(1), { stdio });
+      children.push(
+        once(child, 'close').then(([code]) => code === 0 || Promise.reject(new Error(`tar: exit ${code}`))),
+      );
+      signal.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
+      return child;
+    };
+    const children: Promise<unknown>[] = [];
+    const unpack = 'mkdir -p -- "$1" && tar -C "$1" -xpf - --same-owner';
+    const reader = start(
+      [...this.host.insideWords, 'tar', '--format=posix', '-C', directory, '-cf', '-', '--', name],
+      ['ignore', 'pipe', 'ignore'],
+    );
+    const writer = start(
+      [...other.host.insideWords, 'bash', '-c', unpack, 'unpack', destinationPath],
+      ['pipe', 'ignore', 'ignore'],
+    );
+    const paced = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      for await (const chunk of chunks) {
+        yield chunk;
+        onBytes(chunk.length);
+        await delay((chunk.length / bytesPerS) * 1000, undefined, { signal });
+      }
+    };
+    const moved = pipeline(reader.stdout as Readable, paced, writer.stdin as Writable);
+    const failed = (await Promise.allSettled([moved, ...children])).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   diskUsageBytes(): Promise<number> {

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { isAll } from '../faults/chosen.ts';
 import { drawMoments, type Moment } from '../faults/moments/draw.ts';
+import { isEvery } from './chosen.ts';
 import { LabHome } from './lab-home.ts';
 import { describeLab } from './lab-suite.ts';
 
@@ -12,13 +13,18 @@ const COUNT = Number(process.env['MIGRATE_CASES'] ?? (isAll ? 10 : 1));
 const SEED = Number(process.env['MIGRATE_SEED'] ?? (isAll ? Date.now() % 1_000_000 : 1));
 /** What the sandbox cannot do: a disk that is really full, and another address and other ports after a reboot. */
 const FAULTS = ['disk full', 'moved'] as const;
-type Case = Moment<(typeof FAULTS)[number]> & { via: 'direct' | 'relay' };
+type Case = Moment<(typeof FAULTS)[number]> & { via: 'direct' | 'relay' | 'api' };
 
-const cases = (['direct', 'relay'] as const).flatMap((via, at): Case[] =>
-  drawMoments(SEED + at, { faults: FAULTS, count: COUNT, bytes: BYTES, copyMs: 2000, runMs: 6000 }).map((moment) => ({
-    ...moment,
-    via,
-  })),
+const WAYS = ['direct', 'relay', 'api'] as const;
+
+const cases = (isEvery ? WAYS : WAYS.slice(1)).flatMap((via): Case[] =>
+  drawMoments(SEED + WAYS.indexOf(via), {
+    faults: FAULTS,
+    count: COUNT,
+    bytes: via === 'api' ? null : BYTES,
+    copyMs: via === 'api' ? 6000 : 2000,
+    runMs: 6000,
+  }).map((moment) => ({ ...moment, via })),
 );
 
 describeLab('a migration struck at any moment, on machines of the lab', () => {
@@ -62,8 +68,9 @@ describeLab('a migration struck at any moment, on machines of the lab', () => {
     const before = [await tree(0), await tree(1)];
     let timer: NodeJS.Timeout | null = null;
     let isStruck = false;
-    const words = ['migrate', 'old', 'new', '--yes', '--json', '--events', '--via', one.via, '--bwlimit', '20M'];
-    const ended = await home.run([...words, '--timeout', '9h'], {
+    const words = ['migrate', 'old', 'new', '--yes', '--json', '--events', '--via', one.via, '--timeout', '9h'];
+    const limit = one.via === 'api' ? [] : ['--bwlimit', '20M'];
+    const ended = await home.run([...words, ...limit], {
       onStdout: (text) => {
         if (isStruck || !text.includes('"phase":"copying"')) return;
         const act = (): void => {

@@ -41,10 +41,23 @@ export interface MachineAddresses {
   published: Record<number, number>;
 }
 
+/** What the host's daemons are to copy, as `rsync -a` does. */
+export interface HostCopy {
+  /** As the call names them: container paths, a slash at the end of the source for its contents alone. */
+  sourcePath: string;
+  destinationPath: string;
+  bytesPerS: number;
+  signal: AbortSignal;
+  onTotal: (bytes: number) => void;
+  onBytes: (bytes: number) => void;
+}
+
 export interface Machine {
   readonly spec: MachineSpec;
   /** Where its files lie on this computer, also while it is stopped; left out when they cannot be reached from here. */
   readonly filesRoot?: string;
+  /** For those without filesRoot. Rejects when it ended early, of which the platform says nothing. */
+  copyInto?(other: Machine, copy: HostCopy): Promise<void>;
   /** Lays out the directory as the image has it. */
   create(): Promise<void>;
   /** Starts sshd and, through onstart, the boot stages. Resolves when sshd listens, not when Forge is up. */

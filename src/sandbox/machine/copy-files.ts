@@ -2,18 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, lstat, lutimes, mkdir, open, readdir, readlink, realpath, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
+import type { HostCopy } from './contract.js';
 
-export interface FilesCopy {
+export interface FilesCopy extends HostCopy {
   /** The machines' roots on this computer. */
   fromRoot: string;
   toRoot: string;
-  /** As the call names them. */
-  sourcePath: string;
-  destinationPath: string;
-  bytesPerS: number;
-  signal: AbortSignal;
-  onTotal: (bytes: number) => void;
-  onBytes: (bytes: number) => void;
 }
 
 const CHUNK_BYTES = 128 * 1024;

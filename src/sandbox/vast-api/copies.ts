@@ -1,3 +1,4 @@
+import type { HostCopy, Machine } from '../machine/contract.js';
 import { copyFiles } from '../machine/copy-files.js';
 import type { Contract, World } from '../world.js';
 import { billTraffic } from './billing.js';
@@ -83,18 +84,17 @@ export class Copies {
   private async run(copy: Copy, paths: { source: string; destination: string }): Promise<void> {
     const { world } = this.deps;
     const { source, destination, stopped } = copy;
-    const roots = [source, destination].map((contract) => this.deps.contracts.machine(contract).filesRoot);
-    const [fromRoot, toRoot] = roots;
-    if (fromRoot === undefined || toRoot === undefined) throw new Error('the files of a machine cannot be reached');
+    const [from, to] = [source, destination].map((contract) => this.deps.contracts.machine(contract)) as [
+      Machine,
+      Machine,
+    ];
     if (this.lockedOut.has(source.id) || this.lockedOut.has(destination.id)) throw new Error('Permission denied');
     if (/^\/*(?:root)?\/*$/u.test(paths.destination)) this.lockedOut.add(destination.id);
     await pause(START_MS / world.timeScale, stopped.signal);
     const trouble = this.troubleOf(copy);
     const telling = setInterval(() => this.tell(copy), TELL_EVERY_MS / world.timeScale);
     try {
-      await copyFiles({
-        fromRoot,
-        toRoot,
+      await copyBetween(from, to, {
         sourcePath: paths.source,
         destinationPath: paths.destination,
         bytesPerS: this.bytesPerS(copy),
@@ -155,6 +155,14 @@ export class Copies {
     billTraffic(world, source, { kind: 'bwu', bytes, perGbUsd: price(source, 'inet_up_cost') });
     billTraffic(world, destination, { kind: 'bwd', bytes, perGbUsd: price(destination, 'inet_down_cost') });
   }
+}
+
+async function copyBetween(from: Machine, to: Machine, copy: HostCopy): Promise<void> {
+  if (from.copyInto !== undefined) return from.copyInto(to, copy);
+  const { filesRoot: fromRoot } = from;
+  const { filesRoot: toRoot } = to;
+  if (fromRoot === undefined || toRoot === undefined) throw new Error('the files of a machine cannot be reached');
+  return copyFiles({ ...copy, fromRoot, toRoot });
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
