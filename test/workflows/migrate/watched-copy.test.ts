@@ -35,6 +35,7 @@ describe('a copy by the platform', () => {
   const look = async (): Promise<Look> => ({
     isComplete: existsSync(join(place(), 'model')) && statSync(join(place(), 'model')).size === SIZE,
     bytes: readdirSync(place()).reduce((sum, name) => sum + statSync(join(place(), name)).size, 0),
+    freeBytes: null,
   });
   const copyOf = (more: Partial<ConstructorParameters<typeof WatchedCopy>[0]> = {}): WatchedCopy =>
     new WatchedCopy({
@@ -83,6 +84,18 @@ describe('a copy by the platform', () => {
     expect(existsSync(join(place(), 'model'))).toBe(false);
   });
 
+  it('a full disk at its destination is told long before a stall, and cancelled', async () => {
+    await sandbox.fault({ name: 'copy-fails', instance_id: destinationId, count: 1 });
+    const startedMs = sandbox.clock.now();
+    const full = async (): Promise<Look> => ({ ...(await look()), freeBytes: 4096 });
+    expect(await failureOf(copyOf().run(request({ look: full })))).toMatchObject({
+      code: 'DISK_FULL',
+      exit: EXIT.notReady,
+    });
+    expect(sandbox.clock.now() - startedMs).toBeLessThan(9 * 60_000);
+    expect(await isStill()).toBe(true);
+  });
+
   it('an interruption cancels it, and what cannot be shown to have ended is exit 15', async () => {
     await sandbox.fault({ name: 'copy-hangs', instance_id: destinationId, count: 2 });
     const stop = new AbortController();
@@ -95,7 +108,7 @@ describe('a copy by the platform', () => {
     let bytes = 0;
     const restless = async (): Promise<Look> => {
       bytes += 1;
-      return { isComplete: false, bytes };
+      return { isComplete: false, bytes, freeBytes: null };
     };
     const again = new AbortController();
     const unsure = failureOf(copyOf().run(request({ signal: again.signal, look: restless })));

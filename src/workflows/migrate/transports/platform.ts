@@ -52,7 +52,8 @@ export class PlatformCopy implements Transport {
 }
 
 /** What has come of the plan. Where the source has changed since, whatever came of it will do: it is compared again later. */
-async function look({ plan, context }: Pass): Promise<Look> {
+async function look(pass: Pass): Promise<Look> {
+  const { plan, context } = pass;
   let bytes = 0;
   let isComplete = true;
   for (const tree of plan.trees) {
@@ -61,7 +62,16 @@ async function look({ plan, context }: Pass): Promise<Look> {
     const missing = itemsOf(tree).filter((item) => !isThere(item.source, there.get(item.destination)));
     if (missing.length > 0 && !(await haveChanged(context.source, tree, missing, there))) isComplete = false;
   }
-  return { isComplete, bytes };
+  return { isComplete, bytes, freeBytes: await freeBytesOf(pass) };
+}
+
+async function freeBytesOf({ plan, context }: Pass): Promise<number | null> {
+  const [first] = plan.trees;
+  if (first === undefined) return null;
+  return context.destination.space(first.tree.destinationBase).then(
+    ({ freeBytes }) => freeBytes,
+    () => null,
+  );
 }
 
 function itemsOf({ small, large, links, hardLinks }: TreePlan): PackedItem[] {

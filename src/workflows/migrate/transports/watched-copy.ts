@@ -21,6 +21,8 @@ export interface Look {
   isComplete: boolean;
   /** What lies there; null when that could not be found out. Only its changes count. */
   bytes: number | null;
+  /** Of the destination's disk; null when that could not be found out. */
+  freeBytes: number | null;
 }
 
 export interface WatchedCopyRequest extends CopyOrder {
@@ -39,10 +41,12 @@ const LOOK_EVERY_MS = 60_000;
 const QUIET_MS = 45_000;
 const STALL_MS = 10 * 60_000;
 const CONFIRM_LOOKS = 12;
+/** A copy that has come to rest where less is free has not stalled, and waiting brings nothing. */
+const FULL_BYTES = 1024 * 1024;
 /** What rsync and the daemon say of a copy that is over. Any other end is silence. */
 const TROUBLE = /\b(?:rsync error|permission denied|no space left|connection (?:closed|reset|refused)|copy failed)\b/iu;
 
-type Ending = 'complete' | 'stalled' | 'trouble';
+type Ending = 'complete' | 'stalled' | 'trouble' | 'full';
 
 /**
  * A copy by the platform's own service. "Success" of its call means accepted (traps 13), and no word of its end ever comes,
@@ -103,7 +107,9 @@ export class WatchedCopy {
       request.signal.throwIfAborted();
       lookedMs = clock.now();
       if (look.isComplete) return 'complete';
-      if (isTrouble) return 'trouble';
+      const isFull = look.freeBytes !== null && look.freeBytes < FULL_BYTES;
+      if (isFull && isQuiet && look.bytes !== null && look.bytes === bytes) return 'full';
+      if (isTrouble) return isFull ? 'full' : 'trouble';
       if (look.bytes !== null && look.bytes !== bytes) {
         // The first look knows of no change.
         if (bytes !== null) changedMs = clock.now();
@@ -155,6 +161,17 @@ export class WatchedCopy {
   private failure({ destinationId, stallMs }: WatchedCopyRequest, ending: Ending): ForgeError {
     const said = this.status === null || this.status === this.before ? '' : ` It last said: ${this.status}`;
     const minutes = Math.round((stallMs ?? STALL_MS) / 60_000);
+    if (ending === 'full') {
+      return new ForgeError(
+        `The disk of instance ${destinationId} is full; the platform's copy was cancelled.${said}`,
+        {
+          code: 'DISK_FULL',
+          exit: EXIT.notReady,
+          hint: 'What has arrived stays there. Make room, then: forgectl resume; or take it back: forgectl undo',
+          details: { instance_id: destinationId },
+        },
+      );
+    }
     return ending === 'stalled'
       ? new ForgeError(`The platform's copy has not moved for ${minutes} min; it was cancelled.${said}`, {
           code: 'PLATFORM_COPY_STALLED',
