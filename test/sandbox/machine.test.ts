@@ -256,6 +256,28 @@ describe('machines that really run', () => {
     expect(freeze.stdout.toString()).toBe('2.9.1+cu128 True\n');
   });
 
+  it('shares the remote of Forge with the machines beside it, and not with another sandbox', async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'forgectl machines '));
+    const [here, other] = [join(parent, '3'), join(elsewhere, '4')];
+    const machines = [here, other].map((directory, at) => openMachine({ ...specOf(at + 3), directory }, () => {}));
+    const git = (directory: string, ...words: string[]): string => {
+      const checkout = join(directory, 'root/opt/workspace-internal/stable-diffusion-webui-forge');
+      return execFileSync('git', ['-C', checkout, ...words], { encoding: 'utf8', stdio: 'pipe' });
+    };
+    try {
+      await Promise.all(machines.map((one) => one.create()));
+      git(here, 'push', '-q', 'origin', 'HEAD:refs/heads/pushed');
+      const remote = (await run(client, 'git ls-remote "$FORGECTL_ROOT/../../.forge.git" pushed')).stdout.toString();
+      expect(remote).toContain('refs/heads/pushed');
+      expect(git(here, 'ls-remote', 'origin', 'pushed')).toBe(remote);
+      expect(git(other, 'ls-remote', 'origin', 'main')).not.toBe('');
+      expect(git(other, 'ls-remote', 'origin', 'pushed')).toBe('');
+    } finally {
+      await Promise.all(machines.map((one) => one.destroy()));
+      rmSync(elsewhere, { recursive: true, force: true });
+    }
+  });
+
   it('serves files over sftp below its root, and nothing above it', async () => {
     const sftp = await new Promise<SFTPWrapper>((resolve, reject) =>
       client.sftp((error, session) => (error ? reject(error) : resolve(session))),

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import ssh2 from 'ssh2';
 import type { Machine, MachineAddresses, MachineSpec, OpenMachine } from './contract.js';
 import { type Image, imageBelow } from './image/build-image.js';
+import { fetchFromSharedRemote } from './image/shared-remote.js';
 import { ProcessGroups } from './process-groups.js';
 import { type ForcedCommand, MachineSshServer, readForcedCommands } from './ssh-server.js';
 import type { SessionEnvironment } from './ssh-session.js';
@@ -42,6 +43,7 @@ class DirectoryMachine implements Machine {
     await mkdir(this.spec.directory, { recursive: true, mode: 0o700 });
     await rm(this.root, { recursive: true, force: true });
     await cp(image.root, this.root, { recursive: true, verbatimSymlinks: true, mode: 2 });
+    await fetchFromSharedRemote({ image: image.root, machines: dirname(this.spec.directory), root: this.root });
     if (this.spec.runtype.includes('jupyter'))
       await writeFile(join(this.root, '.launch'), '#!/bin/bash\njupyter notebook\n');
     await this.makeHostKey();

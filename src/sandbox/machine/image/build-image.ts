@@ -47,7 +47,7 @@ async function buildImage(parent: string): Promise<Image> {
   await mkdir(parent, { recursive: true, mode: 0o700 });
   const draft = await mkdtemp(join(parent, '.draft-'));
   for (const [path, text] of Object.entries(files)) await place(join(draft, path), text);
-  await Promise.all([makeRepository(draft, root), makeVirtualEnv(draft, root, python)]);
+  await Promise.all([makeRepository(draft), makeVirtualEnv(draft, root, python)]);
   // Whoever comes second finds the place taken and throws its draft away.
   await rename(draft, root).catch(async (error: NodeJS.ErrnoException) => {
     await rm(draft, { recursive: true, force: true });
@@ -110,14 +110,15 @@ async function place(path: string, text: string): Promise<void> {
   if (text.startsWith('#!') || path.endsWith('.sh')) await chmod(path, 0o755);
 }
 
-async function makeRepository(draft: string, root: string): Promise<void> {
-  const checkout = join(draft, 'opt/workspace-internal/stable-diffusion-webui-forge');
-  const remote = join(draft, 'srv/forge.git');
+/** Below the root; the boot copies the checkout into the workspace. */
+export const CHECKOUT = 'opt/workspace-internal/stable-diffusion-webui-forge';
+export const REMOTE = 'srv/forge.git';
+
+async function makeRepository(draft: string): Promise<void> {
+  const [checkout, remote] = [join(draft, CHECKOUT), join(draft, REMOTE)];
   await mkdir(dirname(remote), { recursive: true });
   await mkdir(dirname(checkout), { recursive: true });
   await run('bash', ['-c', repositoryScript(), 'bash', remote, checkout]);
-  // The image is renamed when it is complete, and every machine shares its remote, as machines share a forge's host.
-  await run('git', ['-C', checkout, 'remote', 'set-url', 'origin', join(root, 'srv/forge.git')]);
 }
 
 async function makeVirtualEnv(draft: string, root: string, python: string): Promise<void> {
