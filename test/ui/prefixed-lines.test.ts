@@ -10,7 +10,8 @@ async function show(chunks: (string | Buffer)[], isTerminal = false): Promise<st
   for (const chunk of chunks) lines.write(chunk);
   lines.end();
   await finished(lines);
-  return (into.read() as Buffer | null)?.toString('latin1') ?? '';
+  into.end();
+  return Buffer.concat(await into.toArray()).toString('latin1');
 }
 
 describe('lines with the name of their machine', () => {
