@@ -29,6 +29,8 @@ export function transferContext(
 ): TransferContext {
   let warnings = 0;
   const { source, destination } = ends;
+  const goesThroughHere = !source.isLocal && !destination.isLocal;
+  for (const { runner } of ends.ways) runner.isPassedOn = goesThroughHere;
   const meter = new Meter({ clock: systemClock, signal, mostBytesPerS: bwlimit, onProgress: teller.progress });
   return {
     source,
@@ -40,7 +42,7 @@ export function transferContext(
     stop,
     lanes: chooseLanes(ends, parallel, bytes),
     leastShareBytes: LARGE_BYTES / 4,
-    keepOwner: !source.isLocal && !destination.isLocal,
+    keepOwner: goesThroughHere,
     resume,
     onProblem: (path, problem) => {
       const shown = destination.show(path);

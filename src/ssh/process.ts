@@ -11,6 +11,8 @@ export interface ProcessOptions {
   stallMs: number;
   /** To the machine and back, as it is known now; null for not yet. */
   roundTripMs?: () => number | null;
+  /** What it prints goes over another connection, which holds as much again and is seldom faster. */
+  isPassedOn?: boolean;
 }
 
 export interface ProcessEnd {
@@ -27,9 +29,11 @@ const NEAR_WINDOW_BYTES = 256 * 1024;
 const FAR_WINDOW_BYTES = 2 * 1024 * 1024;
 const NEAR_MS = 20;
 const STDERR_BYTES = 64 * 1024;
-/** Of all connections together, and little: 2 MiB for each of several channels carries what a core can decipher 100 ms away. */
+/** Of all connections together, and a third of what one may have otherwise: several channels make up for it. */
 const CREDIT = new WindowCredit();
-CREDIT.take(44 * 1024 * 1024);
+CREDIT.take(32 * 1024 * 1024);
+const CREDIT_TO_PASS_ON = new WindowCredit();
+CREDIT_TO_PASS_ON.take(44 * 1024 * 1024);
 
 /** A remote command whose input and output flow, with back-pressure both ways. */
 export class RemoteProcess implements Sink {
@@ -55,7 +59,7 @@ export class RemoteProcess implements Sink {
   private readonly stopWatching: () => void;
 
   private constructor(channel: ClientChannel, connection: Connection, options: ProcessOptions) {
-    const { signal, stallMs, roundTripMs = () => null } = options;
+    const { signal, stallMs, roundTripMs = () => null, isPassedOn = false } = options;
     this.channel = channel;
     this.connection = connection;
     this.ended = new Promise((resolve, reject) => {
@@ -66,7 +70,8 @@ export class RemoteProcess implements Sink {
     this.ended.catch(() => {});
     const isNear = (roundTripMs() ?? NEAR_MS) < NEAR_MS;
     const leastBytes = isNear ? NEAR_WINDOW_BYTES : FAR_WINDOW_BYTES;
-    this.window = receiveDirectly(channel, this, CREDIT, { leastBytes, roundTripMs });
+    const credit = isPassedOn ? CREDIT_TO_PASS_ON : CREDIT;
+    this.window = receiveDirectly(channel, this, credit, { leastBytes, roundTripMs });
     if (this.window === null) {
       channel.on('data', (chunk: Buffer) => this.data(chunk));
       channel.on('end', () => this.end(connection.isOpen()));

@@ -27,6 +27,8 @@ const SHELL_MS = 8;
 
 /** Runs file commands on one machine over whatever connection there is. */
 export class RemoteRunner {
+  /** Whether what is read goes to another machine. */
+  isPassedOn = false;
   /** The shortest time that a question and its answer took; null before the first. */
   private quickestMs: number | null = null;
   private readonly pool: ConnectionPool;
@@ -98,8 +100,12 @@ export class RemoteRunner {
   private async run(command: string, { marker, mayPause }: { marker: string; mayPause: boolean }): Promise<Running> {
     const { connection, release } = await this.pool.lease();
     try {
-      const options = { signal: this.signal, stallMs: this.stallMs, roundTripMs: () => this.roundTripMs };
-      const process = await RemoteProcess.start(connection, command, options);
+      const process = await RemoteProcess.start(connection, command, {
+        signal: this.signal,
+        stallMs: this.stallMs,
+        roundTripMs: () => this.roundTripMs,
+        isPassedOn: this.isPassedOn,
+      });
       const ended = process.ended.finally(release);
       ended.catch((error: unknown) => {
         // What is stuck in one channel is stuck in its neighbours.
