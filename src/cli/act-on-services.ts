@@ -6,6 +6,7 @@ import type { Instance } from '../vast/model.js';
 import type { MachineSession } from '../workflows/machine-session.js';
 import type { ActionResult } from '../workflows/services/act.js';
 import type { SeenServices } from '../workflows/services/look.js';
+import { agreeTo } from './agree-to.js';
 import type { ForgeContext } from './context.js';
 import { resultDocument, resultLine } from './service-output.js';
 import { chooseServices } from './service-words.js';
@@ -93,9 +94,9 @@ async function confirmLoss(
   const loses = action !== 'start' && look.isDrawing === true && rows.some(({ name }) => name === forge.name);
   if (!loses || yes) return;
   const what = 'Forge is drawing something, which would be lost';
-  if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], `${what}. A confirmation`);
-  if (await prompts.confirm(`${what}. ${action === 'stop' ? 'Stop' : 'Restart'} it?`)) return;
-  throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+  await agreeTo({ prompts, terminal }, `${what}. ${action === 'stop' ? 'Stop' : 'Restart'} it?`, {
+    needed: `${what}. A confirmation`,
+  });
 }
 
 function plan(instance: Instance, rows: readonly ServiceRow[], request: ServiceRequest): ServiceAnswer {

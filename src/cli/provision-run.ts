@@ -3,6 +3,7 @@ import { EXIT, ForgeError } from '../errors.js';
 import { cleanLine } from '../ui/sanitize.js';
 import type { Instance } from '../vast/model.js';
 import { runProvisioning } from '../workflows/provision/run-provisioning.js';
+import { agreeTo } from './agree-to.js';
 import type { ForgeContext } from './context.js';
 import { environment } from './launch-choice.js';
 import { type ProvisioningFile, readProvisioning } from './provisioning-source.js';
@@ -93,9 +94,7 @@ export async function provisionInstance(
 async function confirm(context: ForgeContext, question: string, yes: boolean): Promise<void> {
   if (yes) return;
   const { prompts, terminal } = context;
-  if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], 'A confirmation');
-  if (await prompts.confirm(question)) return;
-  throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+  await agreeTo({ prompts, terminal }, question);
 }
 
 function endText(what: string, instance: Instance, end: { exitCode: number | null; logLines: string[] }): string {

@@ -1,9 +1,9 @@
-import { EXIT, ForgeError } from '../errors.js';
 import type { ConfigChange } from '../instance/services/service-action.js';
 import type { Program } from '../instance/supervisor.js';
 import type { Instance } from '../vast/model.js';
 import type { MachineSession } from '../workflows/machine-session.js';
 import type { ServiceAnswer } from './act-on-services.js';
+import { agreeTo } from './agree-to.js';
 import type { ForgeContext } from './context.js';
 
 export interface ReloadRequest {
@@ -72,9 +72,7 @@ async function reloadEverything(
 
 async function confirm({ prompts, terminal }: ForgeContext, { yes }: ReloadRequest, what: string): Promise<void> {
   if (yes) return;
-  if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], `${what}. A confirmation`);
-  if (await prompts.confirm(`${what}. Go on?`)) return;
-  throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+  await agreeTo({ prompts, terminal }, `${what}. Go on?`, { needed: `${what}. A confirmation` });
 }
 
 function headOf({ instance }: MachineSession, { all, dryRun }: ReloadRequest): Record<string, unknown> {

@@ -18,6 +18,7 @@ import type { Manifest } from '../workflows/snapshot/manifest.js';
 import { isSnapshotName } from '../workflows/snapshot/manifest-json.js';
 import { type CreateEstimate, estimateCreate, KnownContents, unfinishedOf } from '../workflows/snapshot/plan-create.js';
 import type { StoredSnapshot } from '../workflows/snapshot/store.js';
+import { agreeTo } from './agree-to.js';
 import type { ForgeContext } from './context.js';
 import { createProgressTeller } from './copy-progress.js';
 import { transferContext } from './copy-transfer.js';
@@ -193,9 +194,7 @@ async function freeBytes({ store }: SnapshotEnds): Promise<number> {
 /** Only a stop is worth a question: nothing else is changed. */
 async function confirm({ prompts, terminal }: ForgeContext, { stopForge, yes }: CreateWishes): Promise<void> {
   if (!stopForge || yes) return;
-  if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], 'A confirmation');
-  if (await prompts.confirm('Stop Forge while its files are read?')) return;
-  throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+  await agreeTo({ prompts, terminal }, 'Stop Forge while its files are read?');
 }
 
 /** One that was killed goes on under its own name in the journal, and with its own lock on the machine. */

@@ -1,6 +1,6 @@
-import { EXIT, ForgeError } from '../errors.js';
 import type { Manifest } from '../workflows/snapshot/manifest.js';
 import type { SnapshotStore, StoredSnapshot } from '../workflows/snapshot/store.js';
+import { agreeTo } from './agree-to.js';
 import type { ForgeContext } from './context.js';
 import { lockFolder, openSnapshotEnds, typedFolder } from './snapshot-ends.js';
 
@@ -76,9 +76,7 @@ export async function removeSnapshot(
 
 async function confirm({ prompts, terminal }: ForgeContext, name: string, yes: boolean): Promise<void> {
   if (yes) return;
-  if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], 'A confirmation');
-  if (await prompts.confirm(`Remove the snapshot ${name} for good?`)) return;
-  throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+  await agreeTo({ prompts, terminal }, `Remove the snapshot ${name} for good?`);
 }
 
 async function withStore<T>(

@@ -18,6 +18,7 @@ import { forgeAnswers } from '../workflows/upgrade/health.js';
 import type { PackagesPlan } from '../workflows/venv/change-packages.js';
 import { readTools } from '../workflows/venv/change-packages.js';
 import { freezeNow } from '../workflows/venv/read-freeze.js';
+import { agreeTo } from './agree-to.js';
 import type { ForgeContext } from './context.js';
 import type { TypedPlace } from './copy-ends.js';
 import { createProgressTeller } from './copy-progress.js';
@@ -159,9 +160,7 @@ async function confirm(context: ForgeContext, look: RestoreLook, yes: boolean): 
   reporter.info(restoreLines({ ...look, run: null }).join('\n'));
   reporter.event('plan', restoreDocument({ ...look, run: null }));
   if (yes) return;
-  if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], 'A confirmation');
-  if (await prompts.confirm('Restore it?')) return;
-  throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+  await agreeTo({ prompts, terminal }, 'Restore it?');
 }
 
 interface Restoring {

@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
-import { EXIT, ForgeError } from '../errors.js';
+import { EXIT } from '../errors.js';
 import { cleanLine } from '../ui/sanitize.js';
 import type { Instance } from '../vast/model.js';
 import type { Run } from '../workflows/journal.js';
 import type { MachineSession } from '../workflows/machine-session.js';
 import { type ExtensionsWork, undoExtensions, upgradeExtensions } from '../workflows/upgrade/extensions.js';
 import { counted, type ExtensionsPlan, planExtensions } from '../workflows/upgrade/plan-extensions.js';
+import { agreeTo } from './agree-to.js';
 import type { ForgeContext } from './context.js';
 import { leaseOf, openSession, putBackAfterS, withRunSession } from './upgrade-access.js';
 
@@ -81,9 +82,7 @@ function planText({ moves, skipped }: ExtensionsPlan): string {
 async function confirm(context: ForgeContext, yes: boolean): Promise<void> {
   if (yes) return;
   const { prompts, terminal } = context;
-  if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], 'A confirmation');
-  if (await prompts.confirm('Upgrade them, and restart Forge?')) return;
-  throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+  await agreeTo({ prompts, terminal }, 'Upgrade them, and restart Forge?');
 }
 
 async function workOn(context: ForgeContext, session: MachineSession, run: Run): Promise<ExtensionsWork> {

@@ -7,6 +7,7 @@ import { awaitIdle } from '../workflows/upgrade/await-idle.js';
 import { lookAtUpgrade, type UpgradeLook, type UpgradeWishes } from '../workflows/upgrade/look.js';
 import { isUpToDate, refuseUpgrade } from '../workflows/upgrade/plan.js';
 import { rollbackWishes } from '../workflows/upgrade/rollback.js';
+import { agreeTo } from './agree-to.js';
 import type { ForgeContext } from './context.js';
 import { beginUpgrade, openSession, putBackAfterS } from './upgrade-access.js';
 import { planDocument, planLines, resultLine } from './upgrade-output.js';
@@ -116,9 +117,7 @@ async function confirm(context: ForgeContext, todo: readonly Candidate[], reques
   if (busy.length > 0 && request.ifBusy === 'stop') throw isDrawing(busy.map(({ session }) => session.id));
   for (const { look } of todo) reporter.info(planLines(look.plan).join('\n'));
   if (request.yes) return;
-  if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], 'A confirmation');
-  if (await prompts.confirm(`Upgrade ${todo.length === 1 ? 'it' : `these ${todo.length}`}?`)) return;
-  throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+  await agreeTo({ prompts, terminal }, `Upgrade ${todo.length === 1 ? 'it' : `these ${todo.length}`}?`);
 }
 
 /** The first failure lets what has begun end, and starts nothing more. */

@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import { systemClock } from '../clock.js';
-import { EXIT, ForgeError } from '../errors.js';
 import { planRestore } from '../instance/freeze.js';
 import { cleanLine } from '../ui/sanitize.js';
 import type { Instance } from '../vast/model.js';
@@ -14,6 +13,7 @@ import {
   undoPackages,
 } from '../workflows/venv/change-packages.js';
 import { freezeNow, readBackup } from '../workflows/venv/read-freeze.js';
+import { agreeTo } from './agree-to.js';
 import type { ForgeContext } from './context.js';
 import { withRunSession } from './upgrade-access.js';
 import { withSession } from './venv-access.js';
@@ -129,9 +129,7 @@ function planLines(plan: PackagesPlan): string[] {
 async function confirm(context: ForgeContext, { install, remove }: PackagesPlan, yes: boolean): Promise<void> {
   if (yes) return;
   const { prompts, terminal } = context;
-  if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], 'A confirmation');
-  if (await prompts.confirm(`Change ${install.length + remove.length} packages?`)) return;
-  throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+  await agreeTo({ prompts, terminal }, `Change ${install.length + remove.length} packages?`);
 }
 
 async function workOn(context: ForgeContext, session: MachineSession, run: Run): Promise<PackagesWork> {

@@ -1,8 +1,8 @@
 import { Args, Flags } from '@oclif/core';
+import { agreeTo } from '../cli/agree-to.js';
 import { BaseCommand } from '../cli/base-command.js';
 import { changeFlags, durationFlag, positiveNumberFlag } from '../cli/flags.js';
 import { applyLimit, type LimitChange, limitDocument, limitLine, planLimit } from '../cli/limit-change.js';
-import { EXIT, ForgeError } from '../errors.js';
 
 export default class LimitCommand extends BaseCommand<typeof LimitCommand> {
   static override description =
@@ -63,8 +63,6 @@ export default class LimitCommand extends BaseCommand<typeof LimitCommand> {
     const isHarmless = change.kind === 'set' ? change.action === 'stop' : change.before === null;
     if (this.flags.yes || isHarmless) return;
     const { prompts, terminal, clock } = this.context;
-    if (!terminal.canPrompt) throw prompts.needAnswer(['--yes'], 'A confirmation');
-    if (await prompts.confirm(`${limitLine(change, { isDone: false, nowMs: clock.now() })} Go on?`)) return;
-    throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
+    await agreeTo({ prompts, terminal }, `${limitLine(change, { isDone: false, nowMs: clock.now() })} Go on?`);
   }
 }

@@ -4,12 +4,15 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { putBackScript, recordScript } from '../../src/instance/checkout-steps.ts';
+import { isChecked } from '../support/is-checked.ts';
 import { MachineRoot } from './support/machine-root.ts';
 
 const RUN = 'upgrade-0a0b0c0d';
 
+const isLinux = isChecked(process.platform === 'linux', 'Linux', 'locks of a checkout that was killed');
+
 /** A killed git leaves its lock, and a git that works is no dead one. */
-describe.runIf(process.platform === 'linux')('the lock of a checkout that was killed', () => {
+describe.runIf(isLinux)('the lock of a checkout that was killed', () => {
   let machine: MachineRoot;
   let forge: string;
   let other: string;

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Connection } from '../../src/ssh/connection.ts';
+import { isChecked } from '../support/is-checked.ts';
 import { newKey } from './support/loopback-sshd.ts';
 import { OpenSshServer } from './support/openssh-server.ts';
 
@@ -75,7 +76,9 @@ describe('a script on OpenSSH that nobody waits for any more', () => {
       }
     });
 
-  it.runIf(process.platform === 'linux')('ends there, with what it has started, and others do not', async () => {
+  const isLinux = isChecked(process.platform === 'linux', 'Linux', 'what a script has started ends with it');
+
+  it.runIf(isLinux)('ends there, with what it has started, and others do not', async () => {
     if (server === null) return;
     const [late, stopped, other] = [process.pid + 7_000_001, process.pid + 7_000_002, process.pid + 7_000_003];
     const stop = new AbortController();

@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core';
+import { agreeTo } from '../../cli/agree-to.js';
 import { BaseCommand } from '../../cli/base-command.js';
 import { changeFlags } from '../../cli/flags.js';
-import { EXIT, ForgeError } from '../../errors.js';
 
 export default class ContextRm extends BaseCommand<typeof ContextRm> {
   static override description = 'Remove a context and the API key that was kept for it. Instances are not touched.';
@@ -18,10 +18,8 @@ export default class ContextRm extends BaseCommand<typeof ContextRm> {
       return { dry_run: true, name };
     }
     if (!flags.yes) {
-      if (!context.terminal.canPrompt) throw context.prompts.needAnswer(['--yes'], 'A confirmation');
-      if (!(await context.prompts.confirm(`Remove the context ${name} and its key?`))) {
-        throw new ForgeError('Nothing was removed.', { code: 'CANCELLED', exit: EXIT.interrupted });
-      }
+      const nothing = 'Nothing was removed.';
+      await agreeTo(context, `Remove the context ${name} and its key?`, { nothing });
     }
     await context.contexts.remove(name);
     this.answer(`The context ${name} is removed.`);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { agreeTo } from '../../cli/agree-to.js';
 import { BaseCommand } from '../../cli/base-command.js';
 import { changeFlags } from '../../cli/flags.js';
 import { stopSandboxProcess } from '../../cli/sandbox-process.js';
@@ -37,10 +38,8 @@ export default class SandboxReset extends BaseCommand<typeof SandboxReset> {
       });
     }
     if (!flags.yes) {
-      if (!context.terminal.canPrompt) throw context.prompts.needAnswer(['--yes'], 'A confirmation');
-      if (!(await context.prompts.confirm(`Remove all sandbox machines in ${directory}?`))) {
-        throw new ForgeError('Nothing was removed.', { code: 'CANCELLED', exit: EXIT.interrupted });
-      }
+      const nothing = 'Nothing was removed.';
+      await agreeTo(context, `Remove all sandbox machines in ${directory}?`, { nothing });
     }
     await stopSandboxProcess(directory);
     for (const entry of entries) await rm(join(directory, entry), { recursive: true, force: true });

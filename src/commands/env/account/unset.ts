@@ -1,5 +1,6 @@
 import { Args } from '@oclif/core';
 import { accountLines, changeAccount, planAccountChanges } from '../../../cli/account-variables.js';
+import { agreeTo } from '../../../cli/agree-to.js';
 import { BaseCommand } from '../../../cli/base-command.js';
 import { changeFlags } from '../../../cli/flags.js';
 import { EXIT, ForgeError } from '../../../errors.js';
@@ -25,11 +26,8 @@ export default class EnvAccountUnset extends BaseCommand<typeof EnvAccountUnset>
     const plan = await planAccountChanges(context, changes);
     const names = plan.filter(({ change }) => change === 'removed').map(({ name }) => name);
     const dryRun = Boolean(flags['dry-run']);
-    if (!dryRun && names.length > 0 && !flags.yes) {
-      if (!context.terminal.canPrompt) throw context.prompts.needAnswer(['--yes'], 'A confirmation');
-      const isSure = await context.prompts.confirm(`Remove ${names.join(', ')} from the account?`);
-      if (!isSure) throw new ForgeError('Nothing was changed.', { code: 'CANCELLED', exit: EXIT.interrupted });
-    }
+    if (!dryRun && names.length > 0 && !flags.yes)
+      await agreeTo(context, `Remove ${names.join(', ')} from the account?`);
     if (!dryRun && names.length > 0) await changeAccount(context, plan, changes);
     this.answer(accountLines(plan, dryRun).join('\n'));
     return { dry_run: dryRun, changes: plan };
