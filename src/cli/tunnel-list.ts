@@ -1,24 +1,14 @@
 import { formatDuration } from '../ui/format.js';
 import type { ForgeContext } from './context.js';
 import { askTunnel, type TunnelStatus } from './tunnel-control.js';
-import { formatBytes, rounded } from './tunnel-output.js';
+import { type ForwardDocument, formatBytes, rounded } from './tunnel-output.js';
 import { type TunnelEntry, TunnelRegistry } from './tunnel-registry.js';
 
 /** One forward of a background tunnel, as `tunnel ls` prints it. */
-export interface TunnelRow {
+export interface TunnelRow extends Omit<ForwardDocument, 'local' | 'local_port'> {
   instance_id: number;
   label: string | null;
-  service: string | null;
   local: string | null;
-  remote: string | null;
-  url: string | null;
-  state: string;
-  since: string;
-  reason: string | null;
-  bytes_up: number;
-  bytes_down: number;
-  connections_open: number;
-  connections_total: number;
   round_trip_ms: number | null;
   via: string | null;
   address: string | null;
