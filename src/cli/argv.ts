@@ -25,3 +25,11 @@ export function answerInLines(): void {
 function isOn(value: string | undefined): boolean {
   return value !== undefined && /^(1|true|yes|on)$/iu.test(value);
 }
+
+/**
+ * Words for `process.execPath` that run this program again. Behind `--`, because Node takes options of its own from all
+ * of its line otherwise: `--env-file`, which some of our commands have, is one (nodejs/node#54232).
+ */
+export function ownProgram(words: readonly string[] = []): string[] {
+  return ['--', process.argv[1] ?? '', ...words];
+}

@@ -14,6 +14,7 @@ import { aliasesOfOthers, type HostEntry, literalHosts, safeAlias, withSection }
 import { unifiedDiff } from '../ui/line-diff.js';
 import { cleanLine } from '../ui/sanitize.js';
 import type { Instance } from '../vast/model.js';
+import { ownProgram } from './argv.js';
 import type { ForgeContext } from './context.js';
 import { chooseIdentities } from './machine-access.js';
 import { nameOf } from './select-instances.js';
@@ -133,7 +134,7 @@ function entryOf(
 ): HostEntry {
   const hostKeys = context.hostKeys;
   const places = PLACES.filter((name) => process.env[name]).map((name) => `${name}=${process.env[name]}`);
-  const program = [process.execPath, process.argv[1] ?? ''];
+  const program = [process.execPath, ...ownProgram()];
   return {
     aliases,
     comment: cleanLine(`${id}${label === null || label === '' ? '' : ` ${label}`}`),

@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { systemClock } from '../clock.js';
 import { EXIT, ForgeError } from '../errors.js';
 import type { Stage } from '../ui/reporter.js';
+import { ownProgram } from './argv.js';
 import type { ForgeContext } from './context.js';
 import { nameOf } from './select-instances.js';
 import { askTunnel, type TunnelStatus } from './tunnel-control.js';
@@ -37,7 +38,7 @@ export async function detachTunnel(
 async function startDaemon(context: ForgeContext, request: TunnelRequest, log: string): Promise<'up' | 'already'> {
   const stage = (await context.stageReporter()).stage('connect', `Connecting to ${nameOf(request.instance)}`);
   const output = openSync(log, 'a', 0o600);
-  const child = spawn(process.execPath, [process.argv[1] ?? '', ...daemonWords(context, request)], {
+  const child = spawn(process.execPath, ownProgram(daemonWords(context, request)), {
     detached: true,
     stdio: ['ignore', output, output, 'ipc'],
     env: withoutOwnFlags(process.env),

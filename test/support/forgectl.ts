@@ -60,17 +60,20 @@ export class Home {
 
   /** Its streams in the test's own hands. */
   start(words: string[], env: NodeJS.ProcessEnv = {}): ChildProcessWithoutNullStreams {
-    return spawn(process.execPath, [RUN, ...words], { env: { ...this.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    return spawn(process.execPath, ['--', RUN, ...words], {
+      env: { ...this.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
   }
 
   /** In a terminal, with somebody who types. */
   terminal(words: string[], steps: Step[], env: NodeJS.ProcessEnv = {}): Promise<Seen> {
-    return inTerminal([process.execPath, RUN, ...words], { steps, env: { ...this.env, ...env } });
+    return inTerminal([process.execPath, '--', RUN, ...words], { steps, env: { ...this.env, ...env } });
   }
 
   /** For a shell here: forgectl as one quoted word list. */
   get shellWords(): string {
-    return `'${process.execPath}' '${RUN}'`;
+    return `'${process.execPath}' -- '${RUN}'`;
   }
 
   async json<T = Record<string, never>>(
