@@ -219,7 +219,10 @@ export class ForgeContext {
   }
 
   private async makeAccount(): Promise<Account> {
-    if (this.name === 'sandbox') await startSandboxProcess(this.paths.sandboxDir);
+    if (this.name === 'sandbox') {
+      const { running, started } = await startSandboxProcess(this.paths.sandboxDir);
+      if (started) for (const limit of running.limits) this.reporter.warn(limit);
+    }
     const account = await openAccount(this);
     if (this.options.tellsCutOffRuns) tellCutOffRuns(this.journal, this.reporter, this.clock);
     return account;

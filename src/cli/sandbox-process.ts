@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.js';
-import { EXIT, ForgeError } from '../errors.js';
+import { EXIT, ForgeError, type ForgeErrorOptions } from '../errors.js';
+import { ownProgram } from './argv.js';
 
 /** What a running sandbox writes of itself: `<sandboxDir>/sandbox.json`. Two programs, one file; no import between them. */
 export interface RunningSandbox {
@@ -10,6 +11,8 @@ export interface RunningSandbox {
   url: string;
   time_scale: number;
   seed: number;
+  /** What works less well on this computer, a sentence each. */
+  limits: string[];
   /** The sandbox's time when the wall clock showed `wall_ms`; between, it runs `time_scale` times as fast. */
   clock: { sim_ms: number; wall_ms: number };
 }
@@ -19,7 +22,7 @@ export function readSandboxFile(sandboxDir: string): (RunningSandbox & { api_key
     const read = JSON.parse(readFileSync(join(sandboxDir, 'sandbox.json'), 'utf8')) as RunningSandbox & {
       api_key: string;
     };
-    return isAlive(read.pid) ? read : null;
+    return isAlive(read.pid) ? { ...read, limits: read.limits ?? [] } : null;
   } catch {
     return null;
   }
@@ -32,8 +35,7 @@ export async function startSandboxProcess(
 ): Promise<{ running: RunningSandbox; started: boolean }> {
   const already = readSandboxFile(sandboxDir);
   if (already !== null) return { running: publicPart(already), started: false };
-  mkdirSync(sandboxDir, { recursive: true, mode: 0o700 });
-  const log = openSync(join(sandboxDir, 'sandbox.log'), 'a', 0o600);
+  const log = openLog(sandboxDir);
   const words = [
     'sandbox',
     'start',
@@ -42,27 +44,90 @@ export async function startSandboxProcess(
     ...numberFlag('--time-scale', options.timeScale),
     ...numberFlag('--seed', options.seed),
   ];
-  const child = spawn(process.execPath, [process.argv[1] ?? '', ...words], {
+  const child = spawn(process.execPath, ownProgram(words), {
     detached: true,
-    stdio: ['ignore', log, log],
+    // Over the fourth it says why it cannot start.
+    stdio: ['ignore', log, log, 'ipc'],
     env: { ...withoutOwnFlags(process.env), FORGECTL_SANDBOX_DIR: sandboxDir },
   });
-  let exited: number | null = null;
-  child.once('exit', (code) => {
-    exited = code ?? -1;
+  closeSync(log);
+  const start: { failure: ForgeError | null; isOver: boolean } = { failure: null, isOver: false };
+  child.once('message', (told: { message: string } & ForgeErrorOptions) => {
+    start.failure = new ForgeError(told.message, told);
   });
-  child.unref();
-  for (let waitedMs = 0; waitedMs < START_LIMIT_MS; waitedMs += LOOK_EVERY_MS) {
-    const running = readSandboxFile(sandboxDir);
-    if (running !== null) return { running: publicPart(running), started: true };
-    if (exited !== null) break;
-    await systemClock.sleep(LOOK_EVERY_MS);
+  // Its end alone may be seen before its last message is read; the end of the channel comes behind it.
+  for (const end of ['disconnect', 'error'] as const)
+    child.once(end, () => {
+      start.isOver = true;
+    });
+  try {
+    for (let waitedMs = 0; waitedMs < START_LIMIT_MS; waitedMs += LOOK_EVERY_MS) {
+      const running = readSandboxFile(sandboxDir);
+      if (running !== null) return { running: publicPart(running), started: true };
+      if (start.isOver) break;
+      await systemClock.sleep(LOOK_EVERY_MS);
+    }
+  } finally {
+    if (child.connected) child.disconnect();
+    child.unref();
   }
-  throw new ForgeError('The sandbox did not start.', {
-    code: 'SANDBOX_NOT_STARTED',
-    exit: EXIT.notReady,
-    hint: `Its log is ${join(sandboxDir, 'sandbox.log')}. Or watch it: forgectl sandbox start --foreground`,
-  });
+  throw start.failure ?? notStarted(null, sandboxDir);
+}
+
+function openLog(sandboxDir: string): number {
+  try {
+    mkdirSync(sandboxDir, { recursive: true, mode: 0o700 });
+    return openSync(join(sandboxDir, 'sandbox.log'), 'a', 0o600);
+  } catch (error) {
+    throw notStarted(error as Error, sandboxDir);
+  }
+}
+
+/** What a start in the foreground failed with, for people; whoever started it in the background is told, too. */
+export function startFailure(error: unknown, sandboxDir: string): unknown {
+  const failure = knownFailure(error as NodeJS.ErrnoException & { hint?: string }, sandboxDir);
+  if (failure instanceof ForgeError) {
+    const { message, code, exit, hint } = failure;
+    process.send?.({ message, code, exit, hint });
+  }
+  return failure;
+}
+
+function knownFailure(error: NodeJS.ErrnoException & { hint?: string }, sandboxDir: string): unknown {
+  if (error.name === 'CannotRunHere') {
+    const { message, hint = null } = error;
+    return new ForgeError(message, { code: 'SANDBOX_CANNOT_RUN', exit: EXIT.notReady, hint, cause: error });
+  }
+  if (error.code === 'SERVED') {
+    return new ForgeError(error.message, {
+      code: 'SANDBOX_RUNNING',
+      exit: EXIT.conflict,
+      hint: 'forgectl sandbox status',
+      cause: error,
+    });
+  }
+  if (error.syscall === 'listen') {
+    return new ForgeError(`The sandbox cannot listen on the port: ${error.message}.`, {
+      code: 'PORT_IN_USE',
+      exit: EXIT.conflict,
+      hint: 'Leave --port out for any that is free.',
+      cause: error,
+    });
+  }
+  // A full disk, a folder that may not be written.
+  return error.syscall === undefined ? error : notStarted(error, sandboxDir);
+}
+
+function notStarted(cause: Error | null, sandboxDir: string): ForgeError {
+  return new ForgeError(
+    cause === null ? 'The sandbox did not start.' : `The sandbox did not start: ${cause.message}.`,
+    {
+      code: 'SANDBOX_NOT_STARTED',
+      exit: EXIT.notReady,
+      hint: `Its log is ${join(sandboxDir, 'sandbox.log')}. Or watch it: forgectl sandbox start --foreground`,
+      cause,
+    },
+  );
 }
 
 /** Ends it by its recorded pid and waits until the process is gone. Returns the pid, or null when none ran. */
@@ -70,7 +135,7 @@ export async function stopSandboxProcess(sandboxDir: string): Promise<number | n
   const running = readSandboxFile(sandboxDir);
   if (running === null) return null;
   process.kill(running.pid, 'SIGTERM');
-  for (let waitedMs = 0; waitedMs < START_LIMIT_MS; waitedMs += LOOK_EVERY_MS) {
+  for (let waitedMs = 0; waitedMs < STOP_LIMIT_MS; waitedMs += LOOK_EVERY_MS) {
     if (!isAlive(running.pid)) return running.pid;
     await systemClock.sleep(LOOK_EVERY_MS);
   }
@@ -107,7 +172,9 @@ function notRunning(): ForgeError {
   });
 }
 
-const START_LIMIT_MS = 20_000;
+/** The first start makes the image of the machines: a second or two, more on a busy computer. */
+const START_LIMIT_MS = 45_000;
+const STOP_LIMIT_MS = 20_000;
 const LOOK_EVERY_MS = 50;
 
 function isAlive(pid: number): boolean {
@@ -140,6 +207,6 @@ function withoutOwnFlags(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return rest;
 }
 
-function publicPart({ pid, url, time_scale, seed, clock }: RunningSandbox): RunningSandbox {
-  return { pid, url, time_scale, seed, clock };
+function publicPart({ pid, url, time_scale, seed, limits, clock }: RunningSandbox): RunningSandbox {
+  return { pid, url, time_scale, seed, limits, clock };
 }

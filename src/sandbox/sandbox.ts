@@ -28,6 +28,8 @@ export interface SandboxOptions {
   port?: number;
   timeScale: number;
   seed: number;
+  /** What works less well on this computer, a sentence each. */
+  limits?: readonly string[];
   log?: (line: string) => void;
 }
 
@@ -37,6 +39,7 @@ export interface Sandbox {
   apiKey: string;
   timeScale: number;
   seed: number;
+  limits: readonly string[];
   close(): Promise<void>;
 }
 
@@ -44,7 +47,7 @@ const TICK_MS = 40;
 
 /** Starts the API and the machines that ran last time. Throws when another process serves the same directory. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const { stateDir, timeScale, seed, log = () => {} } = options;
+  const { stateDir, timeScale, seed, limits = [], log = () => {} } = options;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const file = join(stateDir, 'sandbox.json');
   const former = refuseSecond(file, stateDir);
@@ -86,6 +89,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     api_key: world.state.apiKey,
     time_scale: timeScale,
     seed: world.state.seed,
+    limits,
     started_at: new Date().toISOString(),
     clock: world.clockAnchor(),
   });
@@ -95,6 +99,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     apiKey: world.state.apiKey,
     timeScale,
     seed: world.state.seed,
+    limits,
     close: async () => {
       clearInterval(ticker);
       server.close();
@@ -136,7 +141,7 @@ function allRoutes(parts: {
 function refuseSecond(file: string, stateDir: string): ReturnType<typeof readFormer> {
   const former = readFormer(file);
   if (former !== null && isAlive(former.pid) && former.pid !== process.pid)
-    throw new Error(`A sandbox (process ${former.pid}) serves ${stateDir} already.`);
+    throw Object.assign(new Error(`A sandbox (process ${former.pid}) serves ${stateDir} already.`), { code: 'SERVED' });
   return former;
 }
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Machine, MachineAddresses, MachineSpec } from '../../src/sandbox/machine/contract.ts';
 import { openMachine } from '../../src/sandbox/machine/machine.ts';
 import { generateKeyPair } from '../../src/ssh/own-key.ts';
+import { commandLinesWith } from '../support/machine-processes.ts';
 
 const parent = mkdtempSync(join(tmpdir(), 'forgectl machines '));
 const key = generateKeyPair(ssh2.utils);
@@ -238,6 +239,43 @@ describe('machines that really run', () => {
     other.end();
   });
 
+  it.each(['python3', '"$FORGECTL_ROOT/venv/main/bin/python"'])(
+    'what %s listens on is the machine’s own: each address, IPv6, any free port, one that was closed before',
+    async (python) => {
+      const program = `
+import errno, os, socket
+def listen(family, address, port):
+    server = socket.socket(family); server.bind((address, port)); server.listen()
+    return server
+def reach(family, address, port):
+    client = socket.socket(family); code = client.connect_ex((address, port)); client.close()
+    return code
+V4, V6 = socket.AF_INET, socket.AF_INET6
+for family, address in ((V4, '0.0.0.0'), (V4, '127.0.0.1'), (V4, '172.17.0.9'), (V6, '::'), (V6, '::1')):
+    for port in (7861, 0):
+        server = listen(family, address, port)
+        real, shown = server.getsockname()[1], port or server.getsockname()[1]
+        assert real != 7861, real
+        assert server.getsockname()[0] in ('127.0.0.1', '::ffff:127.0.0.1'), server.getsockname()
+        assert reach(V4, '127.0.0.1', shown) == 0 and reach(V6, '::1', shown) == 0
+        try:
+            listen(V4, '', shown); raise SystemExit('listened twice')
+        except OSError as error:
+            assert error.errno == errno.EADDRINUSE, error
+        server.close()
+        assert reach(V4, 'localhost', shown) == errno.ECONNREFUSED
+try:
+    socket.create_connection(('127.0.0.1', 9)); raise SystemExit('connected')
+except ConnectionRefusedError:
+    print('ok')
+`;
+      const ran = await run(client, `${python} -`, { input: Buffer.from(program) });
+      expect(ran).toMatchObject({ code: 0, stdout: Buffer.from('ok\n'), stderr: '' });
+      const bare = `env -i "$(command -v ${python})" -c 'import socket; s = socket.socket(); s.bind(("", 7861)); print(s.getsockname()[1])'`;
+      expect((await run(client, bare)).stdout.toString()).not.toBe('7861\n');
+    },
+  );
+
   it('has a real repository, dirty and detached as shipped, and a real Python with its packages', async () => {
     const forge = 'cd "$FORGECTL_ROOT/workspace/stable-diffusion-webui-forge"';
     expect((await run(client, `${forge} && git status --porcelain -uno`)).stdout.toString()).toBe(
@@ -317,10 +355,8 @@ describe('machines that really run', () => {
     await run(client, 'touch "$FORGECTL_ROOT/workspace/kept"; (sleep 500 >/dev/null 2>&1 &); true');
     const root = join(parent, '1', 'root');
     await machines[0]?.stop();
-    const left = execFileSync('ps', ['-eo', 'pid,stat,args'], { encoding: 'utf8' })
-      .split('\n')
-      .filter((line) => line.includes(root) && !/^\s*\d+\s+Z/u.test(line));
-    expect(left).toEqual([]);
+    // What was killed last may take a moment to go.
+    await expect.poll(() => commandLinesWith(root)).toEqual([]);
     expect(readFileSync(join(root, 'workspace/kept'), 'utf8')).toBe('');
   });
 });

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 export interface MachineProcess {
   pid: number;
@@ -16,6 +17,14 @@ export function guestsOf(root: string): MachineProcess[] {
     if (args !== '') guests.push({ pid, args });
   }
   return guests;
+}
+
+/** Command lines with `text` in them, of processes that have not ended. Not every Linux has ps, and macOS has no /proc. */
+export function commandLinesWith(text: string): string[] {
+  const lines = existsSync('/proc/self/cmdline')
+    ? readdirSync('/proc').map((pid) => (/^\d+$/u.test(pid) ? read(Number(pid), 'cmdline').replaceAll('\0', ' ') : ''))
+    : execFileSync('ps', ['-axo', 'args'], { encoding: 'utf8' }).split('\n');
+  return lines.filter((line) => line.includes(text));
 }
 
 function isOf(pid: number, root: string): boolean {

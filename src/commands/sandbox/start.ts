@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../cli/base-command.js';
 import { dryRunFlag, positiveNumberFlag } from '../../cli/flags.js';
-import { startSandboxProcess } from '../../cli/sandbox-process.js';
+import { startFailure, startSandboxProcess } from '../../cli/sandbox-process.js';
 
 export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
   static override description =
@@ -24,24 +24,45 @@ export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
 
   async run(): Promise<Record<string, unknown>> {
     const { flags, context } = this;
+    const stateDir = context.paths.sandboxDir;
     const options = { port: flags.port ?? null, timeScale: flags['time-scale'] ?? null, seed: flags.seed ?? null };
-    if (flags['dry-run']) {
-      this.answer(`Would start the sandbox of ${context.paths.sandboxDir}.`);
-      return { dry_run: true, started: false, state_dir: context.paths.sandboxDir };
-    }
-    if (!flags.foreground) {
-      const { running, started } = await startSandboxProcess(context.paths.sandboxDir, options);
-      this.answer(
-        `The sandbox ${started ? 'runs' : 'was running already'} at ${running.url} (process ${running.pid}).`,
-      );
-      context.reporter.info('Use it with --sandbox, e.g. forgectl offers --sandbox');
-      return { started, ...running };
-    }
-    const { runSandbox } = await import('../../sandbox/run-sandbox.js');
-    const sandbox = await runSandbox({ stateDir: context.paths.sandboxDir, ...options });
-    this.answer(`The sandbox runs at ${sandbox.url}. Ctrl-C ends it.`);
-    await context.untilInterrupted();
-    await sandbox.close();
-    return { started: true, url: sandbox.url, pid: process.pid, time_scale: sandbox.timeScale, seed: sandbox.seed };
+    if (flags['dry-run']) return this.inspect(stateDir);
+    if (flags.foreground) return this.serve({ stateDir, ...options });
+    const { running, started } = await startSandboxProcess(stateDir, options);
+    if (started) this.warnOf(running.limits);
+    this.answer(`The sandbox ${started ? 'runs' : 'was running already'} at ${running.url} (process ${running.pid}).`);
+    context.reporter.info('Use it with --sandbox, e.g. forgectl offers --sandbox');
+    return { started, ...running };
   }
+
+  /** Fails as a start would when this computer lacks something. */
+  private async inspect(stateDir: string): Promise<Record<string, unknown>> {
+    const { inspectComputer } = await import('../../sandbox/run-sandbox.js');
+    const limits = await explained(inspectComputer(), stateDir);
+    this.warnOf(limits);
+    this.answer(`Would start the sandbox of ${stateDir}.`);
+    return { dry_run: true, started: false, state_dir: stateDir, limits };
+  }
+
+  private async serve(options: Parameters<typeof import('../../sandbox/run-sandbox.js').runSandbox>[0]) {
+    const { runSandbox } = await import('../../sandbox/run-sandbox.js');
+    const sandbox = await explained(runSandbox(options), options.stateDir);
+    this.warnOf(sandbox.limits);
+    this.answer(`The sandbox runs at ${sandbox.url}. Ctrl-C ends it.`);
+    await this.context.untilInterrupted();
+    await sandbox.close();
+    const { url, timeScale, seed, limits } = sandbox;
+    return { started: true, url, pid: process.pid, time_scale: timeScale, seed, limits };
+  }
+
+  private warnOf(limits: readonly string[]): void {
+    for (const limit of limits) this.context.reporter.warn(limit);
+  }
+}
+
+/** The sandbox's own errors become failures that say what to type. */
+function explained<T>(work: Promise<T>, stateDir: string): Promise<T> {
+  return work.catch((error: unknown) => {
+    throw startFailure(error, stateDir);
+  });
 }

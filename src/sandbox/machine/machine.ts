@@ -4,6 +4,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import ssh2 from 'ssh2';
+import { limitsOf, provePorts } from './computer.js';
 import type { Machine, MachineAddresses, MachineSpec, OpenMachine } from './contract.js';
 import { type Image, imageBelow } from './image/build-image.js';
 import { fetchFromSharedRemote } from './image/shared-remote.js';
@@ -50,7 +51,7 @@ class DirectoryMachine implements Machine {
   }
 
   async start(): Promise<MachineAddresses> {
-    const { python } = await this.image();
+    const { python } = (await this.image()).tools;
     await rm(join(this.root, 'run'), { recursive: true, force: true });
     await mkdir(join(this.root, 'run', 'ports'), { recursive: true });
     const published = await this.ports.open(
@@ -198,8 +199,7 @@ class DirectoryMachine implements Machine {
   }
 
   private image(): Promise<Image> {
-    // Tests build it once for all their sandboxes.
-    return imageBelow(process.env['FORGECTL_SANDBOX_IMAGES'] ?? dirname(this.spec.directory));
+    return machineImage(dirname(this.spec.directory));
   }
 
   private keyFileText(): string {
@@ -226,6 +226,21 @@ class DirectoryMachine implements Machine {
     await writeFile(join(this.root, 'etc', 'ssh', 'ssh_host_ed25519_key.pub'), `${made.public}\n`);
     if (!existsSync(this.consoleFile())) createWriteStream(this.consoleFile(), { mode: 0o600 }).end();
   }
+}
+
+function machineImage(machines: string): Promise<Image> {
+  // Tests build it once for all their sandboxes.
+  return imageBelow(process.env['FORGECTL_SANDBOX_IMAGES'] ?? machines);
+}
+
+/**
+ * Makes the image that the machines below `machines` will be copies of, and proves that they can run on this computer, so
+ * that a launch does not find out. Returns what works less well here, a sentence each. Throws CannotRunHere.
+ */
+export async function prepareMachines(machines: string): Promise<string[]> {
+  const { root, tools } = await machineImage(machines);
+  await provePorts(root, tools);
+  return limitsOf(tools);
 }
 
 /** A machine whose directory may exist already. */

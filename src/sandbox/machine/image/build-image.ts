@@ -1,15 +1,16 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { CannotRunHere, type ExecError, findTools, lastWords, type Tools } from '../computer.js';
 import { BASHRC, BOOT_DEFAULT, ENTRYPOINT, PROVISIONER } from './boot-scripts.js';
 import { repositoryScript } from './forge-repository.js';
 import { LOG_TEE } from './log-tee.js';
 import { PORTAL } from './portal.js';
-import { ACTIVATE, CURL, FIND_PIP, MAKE_PACKAGES, NET_FOR_TOOLS, SITECUSTOMIZE } from './python-environment.js';
+import { ACTIVATE, CURL, MAKE_PACKAGES, PORTS, PORTS_FOLDER, portsLoader } from './python-environment.js';
 import { serviceScripts } from './service-scripts.js';
 import { PROGRAMS, programConfig, SUPERVISORCTL, SUPERVISORD } from './supervisor.js';
 
@@ -18,13 +19,12 @@ const run = promisify(execFile);
 export interface Image {
   /** The directory that every machine's root is a copy of. */
   root: string;
-  /** The interpreter itself, not a shim that looks for one at every start. */
-  python: string;
+  tools: Tools;
 }
 
 const building = new Map<string, Promise<Image>>();
 
-/** Builds the image once below `parent`; later machines, also of other processes, copy it. */
+/** Builds the image once below `parent`; later machines, also of other processes, copy it. Throws CannotRunHere. */
 export function imageBelow(parent: string): Promise<Image> {
   const known = building.get(parent);
   if (known !== undefined) return known;
@@ -35,30 +35,49 @@ export function imageBelow(parent: string): Promise<Image> {
 }
 
 async function buildImage(parent: string): Promise<Image> {
-  const { stdout } = await run('python3', ['-c', 'import sys; print(sys.executable)']);
-  const python = stdout.trim();
+  const tools = await findTools();
+  const { python } = tools;
   const files = imageFiles(python);
   const version = createHash('sha256')
-    .update(JSON.stringify([files, repositoryScript(), MAKE_PACKAGES]))
+    .update(JSON.stringify([files, repositoryScript(), MAKE_PACKAGES, tools]))
     .digest('hex')
     .slice(0, 12);
   const root = join(parent, `.image-${version}`);
-  if (existsSync(root)) return { root, python };
+  if (existsSync(root)) return { root, tools };
   await mkdir(parent, { recursive: true, mode: 0o700 });
   const draft = await mkdtemp(join(parent, '.draft-'));
-  for (const [path, text] of Object.entries(files)) await place(join(draft, path), text);
-  await Promise.all([makeRepository(draft), makeVirtualEnv(draft, root, python)]);
+  try {
+    for (const [path, text] of Object.entries(files)) await place(join(draft, path), text);
+    const parts = [makeRepository(draft), makeVirtualEnv(draft, root, tools), makeSystemPython(draft, python)];
+    // All have ended before a draft is removed: what goes on would write into it.
+    await Promise.allSettled(parts);
+    await Promise.all(parts);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw failureOf(error as ExecError);
+  }
   // Whoever comes second finds the place taken and throws its draft away.
   await rename(draft, root).catch(async (error: NodeJS.ErrnoException) => {
     await rm(draft, { recursive: true, force: true });
     if (!existsSync(root)) throw error;
   });
-  return { root, python };
+  return { root, tools };
+}
+
+/** A program that was found, and then failed: for want of disk, or for reasons of its own. */
+function failureOf(error: ExecError): Error {
+  if (error.stderr === undefined) return error;
+  const reason = `the image of its machines cannot be made (${lastWords(error)})`;
+  return new CannotRunHere(
+    reason,
+    'See what the program says when you run it yourself, and how full the disk is: df -h',
+  );
 }
 
 /** Path below the root -> text. Everything with #! is executable. */
 function imageFiles(python: string): Record<string, string> {
-  const tool = (file: string): string => `#!/bin/bash\nexec '${python}' -S "$FORGECTL_ROOT/usr/lib/${file}" "$@"\n`;
+  const tool = (file: string): string =>
+    `#!/bin/bash\nexec ${quoted(python)} -S "$FORGECTL_ROOT/usr/lib/${file}" "$@"\n`;
   return {
     'opt/instance-tools/bin/entrypoint.sh': ENTRYPOINT,
     'opt/instance-tools/bin/boot_default.sh': BOOT_DEFAULT,
@@ -76,22 +95,25 @@ function imageFiles(python: string): Record<string, string> {
     'usr/lib/supervisorctl.py': SUPERVISORCTL,
     'usr/lib/curl.py': CURL,
     'usr/lib/log-tee.py': LOG_TEE,
-    'usr/lib/sandbox-net/sitecustomize_machine.py': NET_FOR_TOOLS,
+    [`${PORTS_FOLDER}/sandbox_ports.py`]: PORTS,
     'usr/local/bin/supervisorctl': tool('supervisorctl.py'),
     'usr/local/bin/curl': tool('curl.py'),
     'opt/nvm/alias/default': 'lts/*\n',
     'opt/nvm/alias/lts/*': 'lts/sandbox\n',
     'opt/nvm/alias/lts/sandbox': `${process.version}\n`,
-    [`opt/nvm/versions/node/${process.version}/bin/node`]: `#!/bin/bash\nexec '${process.execPath}' "$@"\n`,
+    [`opt/nvm/versions/node/${process.version}/bin/node`]: `#!/bin/bash\nexec ${quoted(process.execPath)} "$@"\n`,
     'usr/local/bin/log-tee': tool('log-tee.py'),
-    // The system's own Python, at its place and not through whatever this computer has in front of it.
-    'usr/local/bin/python3': `#!/bin/bash\nexec '${python}' "$@"\n`,
     'root/.bashrc': BASHRC,
     'workspace/.keep': '',
     'tmp/.keep': '',
     'run/.keep': '',
     'var/log/portal/.keep': '',
   };
+}
+
+/** One word of bash, whatever is in it. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** From inside a wheel each start of pip would read and compile itself again, which is most of its time. */
@@ -121,20 +143,35 @@ async function makeRepository(draft: string): Promise<void> {
   await run('bash', ['-c', repositoryScript(), 'bash', remote, checkout]);
 }
 
-async function makeVirtualEnv(draft: string, root: string, python: string): Promise<void> {
-  const venv = join(draft, 'venv/main');
-  await run(python, ['-m', 'venv', '--without-pip', venv]);
-  const { stdout } = await run(join(venv, 'bin/python'), [
+/** An environment of `python` at `place` below the draft, whose ports are caught. Returns its site-packages. */
+async function makeEnvironment(draft: string, place: string, python: string): Promise<string> {
+  const environment = join(draft, place);
+  await run(python, ['-m', 'venv', '--without-pip', environment]);
+  const { stdout } = await run(join(environment, 'bin/python'), [
     '-c',
     'import sysconfig; print(sysconfig.get_path("purelib"))',
   ]);
   const site = stdout.trim();
+  await writeFile(join(site, 'sandbox-ports.pth'), portsLoader(draft, site));
+  return site;
+}
+
+/** The system's own Python: at its place, alone, and not through whatever this computer has in front of it. */
+async function makeSystemPython(draft: string, python: string): Promise<void> {
+  await makeEnvironment(draft, 'usr/local', python);
+  const bin = join(draft, 'usr/local/bin');
+  const interpreter = await realpath(join(bin, 'python'));
+  for (const name of await readdir(bin)) if (/^(activate|python)/iu.test(name)) await rm(join(bin, name));
+  await symlink(interpreter, join(bin, 'python3'));
+}
+
+async function makeVirtualEnv(draft: string, root: string, { python, pip }: Tools): Promise<void> {
+  const site = await makeEnvironment(draft, 'venv/main', python);
+  const venv = join(draft, 'venv/main');
   const packages = join(draft, 'opt/packages');
   await mkdir(packages, { recursive: true });
   await run(python, ['-c', MAKE_PACKAGES, packages, site]);
-  await writeFile(join(site, 'sitecustomize.py'), SITECUSTOMIZE);
   await writeFile(join(venv, 'bin/activate'), ACTIVATE);
-  const pip = (await run(python, ['-c', FIND_PIP])).stdout.trim();
   if (pip !== '')
     await writeFile(join(site, 'pip-of-the-system.pth'), `${await unpacked(pip, { draft, root, python })}\n`);
   const pipScript =

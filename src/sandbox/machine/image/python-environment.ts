@@ -1,45 +1,99 @@
+import { join, relative } from 'node:path';
+
 /**
- * Two machines both have a port 17860, on one computer. Python in a machine's environment therefore binds a free port
- * and writes down which; whoever connects, looks it up. Files: run/ports/<port> holding "<real port> <pid>".
+ * Two machines both have a port 17860, on one computer. Python on a machine therefore listens on a free port of this
+ * computer's loopback instead, and writes down which; whoever connects, looks it up. Files: run/ports/<port> holding
+ * "<real port> <pid>". A `.pth` file loads it (portsLoader): a `sitecustomize` would not do, because Debian's, Ubuntu's
+ * and Homebrew's Python have one of their own, which comes first.
  */
-export const SITECUSTOMIZE = `import errno, os, socket
-_root = os.environ.get('FORGECTL_ROOT')
-if _root:
-    _ports = os.path.join(_root, 'run', 'ports')
-    _bind, _connect = socket.socket.bind, socket.socket.connect
-    _LOCAL = ('', '0.0.0.0', '127.0.0.1', 'localhost')
+export const PORTS = `import errno, os, socket
+_here = os.path.abspath(__file__)
+for _ in range(4):
+    _here = os.path.dirname(_here)
+_root = os.environ.get('FORGECTL_ROOT') or _here
+_ports = os.path.join(_root, 'run', 'ports')
+_bind, _connect, _connect_ex = socket.socket.bind, socket.socket.connect, socket.socket.connect_ex
+_LOOPBACK = {socket.AF_INET: '127.0.0.1', socket.AF_INET6: '::ffff:127.0.0.1'}
+_LOCAL = ('', '0.0.0.0', 'localhost', '::', '::1')
 
-    def _real(port):
-        try:
-            with open(os.path.join(_ports, str(port))) as file:
-                real, pid = file.read().split()
-            os.kill(int(pid), 0)
-            return int(real)
-        except (OSError, ValueError):
-            return None
+def _is_caught(peer):
+    return peer.family in _LOOPBACK and peer.type == socket.SOCK_STREAM
 
-    def bind(self, address):
-        if self.family != socket.AF_INET or address[0] not in _LOCAL or address[1] == 0:
-            return _bind(self, address)
-        if _real(address[1]) is not None:
-            raise OSError(errno.EADDRINUSE, 'Address already in use')
-        _bind(self, ('127.0.0.1', 0))
-        os.makedirs(_ports, exist_ok=True)
-        draft = os.path.join(_ports, '.%d-%d' % (address[1], os.getpid()))
-        with open(draft, 'w') as file:
-            file.write('%d %d' % (self.getsockname()[1], os.getpid()))
-        os.replace(draft, os.path.join(_ports, str(address[1])))
+def _is_local(host):
+    return host in _LOCAL or host.startswith(('127.', '::ffff:127.'))
 
-    def connect(self, address):
-        if self.family == socket.AF_INET and address[0] in _LOCAL:
-            real = _real(address[1])
-            if real is None:
-                raise ConnectionRefusedError(errno.ECONNREFUSED, 'Connection refused')
-            address = ('127.0.0.1', real)
-        return _connect(self, address)
+def _real(port):
+    try:
+        with open(os.path.join(_ports, str(port))) as file:
+            real, pid = file.read().split()
+        os.kill(int(pid), 0)
+        return int(real)
+    except (OSError, ValueError):
+        return None
 
-    socket.socket.bind, socket.socket.connect = bind, connect
+def _is_taken(port):
+    real = _real(port)
+    if real is None:
+        return False
+    # A program that looks for a free port binds one, closes it, and binds it again.
+    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        _bind(probe, ('127.0.0.1', real))
+        return False
+    except OSError:
+        return True
+    finally:
+        probe.close()
+
+def bind(self, address):
+    if not _is_caught(self):
+        return _bind(self, address)
+    # All addresses of a machine are its own, so whichever is asked for is this computer's loopback.
+    port = address[1]
+    if port != 0 and _is_taken(port):
+        raise OSError(errno.EADDRINUSE, 'Address already in use')
+    if self.family == socket.AF_INET6:
+        self.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    _bind(self, (_LOOPBACK[self.family], 0))
+    real = self.getsockname()[1]
+    os.makedirs(_ports, exist_ok=True)
+    draft = os.path.join(_ports, '.%d-%d' % (port, os.getpid()))
+    with open(draft, 'w') as file:
+        file.write('%d %d' % (real, os.getpid()))
+    os.replace(draft, os.path.join(_ports, str(port or real)))
+
+def _translate(self, address):
+    if not _is_caught(self) or not _is_local(address[0]):
+        return address
+    real = _real(address[1])
+    if real is None:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, 'Connection refused')
+    return (_LOOPBACK[self.family], real)
+
+def connect(self, address):
+    return _connect(self, _translate(self, address))
+
+def connect_ex(self, address):
+    try:
+        return _connect_ex(self, _translate(self, address))
+    except ConnectionRefusedError:
+        return errno.ECONNREFUSED
+
+def off():
+    """For what leads out of the machine, as the sandbox's own address does."""
+    socket.socket.bind, socket.socket.connect, socket.socket.connect_ex = _bind, _connect, _connect_ex
+
+socket.socket.bind, socket.socket.connect, socket.socket.connect_ex = bind, connect, connect_ex
 `;
+
+/** Below a machine's root; a program outside of its Python environments puts this folder on its path by itself. */
+export const PORTS_FOLDER = 'usr/lib/sandbox-net';
+
+/** The text of a `.pth` file in `site` (site-packages), relative because the image is built in one place and copied to others. */
+export function portsLoader(root: string, site: string): string {
+  return `${relative(site, join(root, PORTS_FOLDER))}\nimport sandbox_ports\n`;
+}
 
 /** image: the activate hook says so on stdout (traps 19). */
 export const ACTIVATE = `VIRTUAL_ENV="$FORGECTL_ROOT/venv/main"; export VIRTUAL_ENV
@@ -87,28 +141,10 @@ for name, versions in MORE.items():
         build(name, version)
 `;
 
-/** Where pip can be had without a network: the wheel that Python ships, else one that is installed. */
-export const FIND_PIP = `import glob, os
-try:
-    import ensurepip
-    found = glob.glob(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled', 'pip-*.whl'))
-except ImportError:
-    found = []
-found = found or glob.glob('/usr/share/python-wheels/pip-*.whl')
-if found:
-    print(found[0])
-else:
-    try:
-        import pip
-        print(os.path.dirname(os.path.dirname(pip.__file__)))
-    except ImportError:
-        print('')
-`;
-
 /** A curl for machines: this machine's own ports, and of the internet only what the sandbox serves. */
 export const CURL = `import os, sys, urllib.error, urllib.parse, urllib.request
 sys.path.insert(0, os.path.join(os.environ['FORGECTL_ROOT'], 'usr', 'lib', 'sandbox-net'))
-import sitecustomize_machine
+import sandbox_ports
 LOCAL = ('127.0.0.1', 'localhost')
 opts = {'headers': {}, 'method': None, 'out': None, 'format': None, 'fail': False, 'head': False, 'data': None, 'timeout': None, 'offset': None, 'config': None, 'show': False, 'include': False, 'silent': False}
 words, urls = sys.argv[1:], []
@@ -168,7 +204,7 @@ url = urls[0] if '://' in urls[0] else 'http://' + urls[0]
 parts = urllib.parse.urlsplit(url)
 if parts.hostname not in LOCAL:
     url = os.environ['SANDBOX_URL'] + '/internet/' + urllib.parse.quote(url, safe='')
-    sitecustomize_machine.off()
+    sandbox_ports.off()
 request = urllib.request.Request(url, data=opts['data'], headers=opts['headers'], method=opts['method'] or ('HEAD' if opts['head'] else None))
 try:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=float(opts['timeout'] or 300)) as reply:
@@ -181,10 +217,4 @@ except urllib.error.HTTPError as error:
 except OSError as error:
     if opts['show'] or not opts['silent']: sys.stderr.write('curl: (7) Failed to connect: %s\\n' % error)
     finish(28 if 'timed out' in str(error) else 7, b'', 0)
-`;
-
-/** The same translation for tools outside the environment; off() for the sandbox's own address. */
-export const NET_FOR_TOOLS = `${SITECUSTOMIZE}
-    def off():
-        socket.socket.bind, socket.socket.connect = _bind, _connect
 `;
