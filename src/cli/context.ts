@@ -24,7 +24,8 @@ import { tellCutOffRuns } from './cut-off-runs.js';
 import { type Interruption, listenForInterruption } from './interruption.js';
 import { powerDependencies, readinessDependencies } from './machine-access.js';
 import { createReporter, createStageReporter } from './reporting.js';
-import { readSandboxFile, startSandboxProcess } from './sandbox-process.js';
+import { readSandboxFile } from './sandbox-file.js';
+import { startSandboxProcess } from './sandbox-process.js';
 
 export interface ContextOptions {
   /** Null: the current one. */
@@ -204,6 +205,7 @@ export class ForgeContext {
 
   async untilInterrupted(): Promise<void> {
     const { signal } = this.interruption;
+    if (signal.aborted) return;
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }
 

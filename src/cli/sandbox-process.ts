@@ -1,32 +1,11 @@
-import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.js';
 import { EXIT, ForgeError, type ForgeErrorOptions } from '../errors.js';
 import { ownProgram } from './argv.js';
-
-/** What a running sandbox writes of itself: `<sandboxDir>/sandbox.json`. Two programs, one file; no import between them. */
-export interface RunningSandbox {
-  pid: number;
-  url: string;
-  time_scale: number;
-  seed: number;
-  /** What works less well on this computer, a sentence each. */
-  limits: string[];
-  /** The sandbox's time when the wall clock showed `wall_ms`; between, it runs `time_scale` times as fast. */
-  clock: { sim_ms: number; wall_ms: number };
-}
-
-export function readSandboxFile(sandboxDir: string): (RunningSandbox & { api_key: string }) | null {
-  try {
-    const read = JSON.parse(readFileSync(join(sandboxDir, 'sandbox.json'), 'utf8')) as RunningSandbox & {
-      api_key: string;
-    };
-    return isAlive(read.pid) ? { ...read, limits: read.limits ?? [] } : null;
-  } catch {
-    return null;
-  }
-}
+import { listenForInterruption } from './interruption.js';
+import { isAlive, publicPart, type RunningSandbox, readSandboxFile } from './sandbox-file.js';
 
 /** Starts it in the background and waits until it has written its file. Starting a running one is not an error. */
 export async function startSandboxProcess(
@@ -51,6 +30,26 @@ export async function startSandboxProcess(
     env: { ...withoutOwnFlags(process.env), FORGECTL_SANDBOX_DIR: sandboxDir },
   });
   closeSync(log);
+  const interruption = listenForInterruption();
+  try {
+    return await untilRunning(child, sandboxDir, interruption.signal);
+  } catch (error) {
+    // It gives up when the channel closes; whoever began it must not leave before it is gone.
+    if (child.connected) child.disconnect();
+    await untilGone(child.pid ?? 0, END_LIMIT_MS);
+    throw error;
+  } finally {
+    interruption.release();
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+}
+
+async function untilRunning(
+  child: ChildProcess,
+  sandboxDir: string,
+  signal: AbortSignal,
+): Promise<{ running: RunningSandbox; started: boolean }> {
   const start: { failure: ForgeError | null; isOver: boolean } = { failure: null, isOver: false };
   child.once('message', (told: { message: string } & ForgeErrorOptions) => {
     start.failure = new ForgeError(told.message, told);
@@ -60,18 +59,23 @@ export async function startSandboxProcess(
     child.once(end, () => {
       start.isOver = true;
     });
-  try {
-    for (let waitedMs = 0; waitedMs < START_LIMIT_MS; waitedMs += LOOK_EVERY_MS) {
-      const running = readSandboxFile(sandboxDir);
-      if (running !== null) return { running: publicPart(running), started: true };
-      if (start.isOver) break;
-      await systemClock.sleep(LOOK_EVERY_MS);
-    }
-  } finally {
-    if (child.connected) child.disconnect();
-    child.unref();
+  for (let waitedMs = 0; waitedMs < START_LIMIT_MS; waitedMs += LOOK_EVERY_MS) {
+    const running = readSandboxFile(sandboxDir);
+    // Another start may have been quicker; this one is then refused.
+    if (running !== null) return { running: publicPart(running), started: running.pid === child.pid };
+    // Refused because another start holds the folder: that one is about to run.
+    if (start.isOver && start.failure?.code !== 'SANDBOX_RUNNING') break;
+    await systemClock.sleep(LOOK_EVERY_MS, signal);
   }
   throw start.failure ?? notStarted(null, sandboxDir);
+}
+
+async function untilGone(pid: number, limitMs: number): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < limitMs; waitedMs += LOOK_EVERY_MS) {
+    if (!isAlive(pid)) return true;
+    await systemClock.sleep(LOOK_EVERY_MS);
+  }
+  return !isAlive(pid);
 }
 
 function openLog(sandboxDir: string): number {
@@ -83,17 +87,28 @@ function openLog(sandboxDir: string): number {
   }
 }
 
+/** Aborted when whoever began this sandbox in the background gives it up or is gone. */
+export function starterGone(): AbortSignal {
+  const gone = new AbortController();
+  const reason = new ForgeError('The start was given up.', { code: 'INTERRUPTED', exit: EXIT.interrupted });
+  if (process.connected) process.once('disconnect', () => gone.abort(reason));
+  // Listening alone keeps no process that has failed.
+  process.channel?.unref();
+  return gone.signal;
+}
+
 /** What a start in the foreground failed with, for people; whoever started it in the background is told, too. */
 export function startFailure(error: unknown, sandboxDir: string): unknown {
   const failure = knownFailure(error as NodeJS.ErrnoException & { hint?: string }, sandboxDir);
   if (failure instanceof ForgeError) {
     const { message, code, exit, hint } = failure;
-    process.send?.({ message, code, exit, hint });
+    if (process.connected) process.send?.({ message, code, exit, hint }, undefined, {}, () => {});
   }
   return failure;
 }
 
 function knownFailure(error: NodeJS.ErrnoException & { hint?: string }, sandboxDir: string): unknown {
+  if (error instanceof ForgeError) return error;
   if (error.name === 'CannotRunHere') {
     const { message, hint = null } = error;
     return new ForgeError(message, { code: 'SANDBOX_CANNOT_RUN', exit: EXIT.notReady, hint, cause: error });
@@ -124,7 +139,10 @@ function notStarted(cause: Error | null, sandboxDir: string): ForgeError {
     {
       code: 'SANDBOX_NOT_STARTED',
       exit: EXIT.notReady,
-      hint: `Its log is ${join(sandboxDir, 'sandbox.log')}. Or watch it: forgectl sandbox start --foreground`,
+      hint:
+        cause === null
+          ? `Its log is ${join(sandboxDir, 'sandbox.log')}. Or watch it: forgectl sandbox start --foreground`
+          : `Its folder is ${sandboxDir}; FORGECTL_SANDBOX_DIR names another one.`,
       cause,
     },
   );
@@ -135,10 +153,7 @@ export async function stopSandboxProcess(sandboxDir: string): Promise<number | n
   const running = readSandboxFile(sandboxDir);
   if (running === null) return null;
   process.kill(running.pid, 'SIGTERM');
-  for (let waitedMs = 0; waitedMs < STOP_LIMIT_MS; waitedMs += LOOK_EVERY_MS) {
-    if (!isAlive(running.pid)) return running.pid;
-    await systemClock.sleep(LOOK_EVERY_MS);
-  }
+  if (await untilGone(running.pid, STOP_LIMIT_MS)) return running.pid;
   throw new ForgeError(`The sandbox (process ${running.pid}) did not stop.`, {
     code: 'SANDBOX_NOT_STOPPED',
     exit: EXIT.timedOut,
@@ -175,27 +190,9 @@ function notRunning(): ForgeError {
 /** The first start makes the image of the machines: a second or two, more on a busy computer. */
 const START_LIMIT_MS = 45_000;
 const STOP_LIMIT_MS = 20_000;
+/** For one that was given up while it was made ready: it removes what it has made. */
+const END_LIMIT_MS = 5_000;
 const LOOK_EVERY_MS = 50;
-
-function isAlive(pid: number): boolean {
-  // 0 stands for a sandbox that was stopped in order.
-  if (pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return !isZombie(pid);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** Ended, but not yet collected: in a container whose first process collects nobody, that lasts for ever. Linux only. */
-function isZombie(pid: number): boolean {
-  try {
-    return /^\d+ \(.*\) Z/su.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
 
 function numberFlag(flag: string, value: number | null | undefined): string[] {
   return value === null || value === undefined ? [] : [flag, String(value)];
@@ -205,8 +202,4 @@ function numberFlag(flag: string, value: number | null | undefined): string[] {
 function withoutOwnFlags(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { FORGECTL_JSON: _json, FORGECTL_SANDBOX: _sandbox, FORGECTL_CONTEXT: _context, ...rest } = env;
   return rest;
-}
-
-function publicPart({ pid, url, time_scale, seed, limits, clock }: RunningSandbox): RunningSandbox {
-  return { pid, url, time_scale, seed, limits, clock };
 }

@@ -15,9 +15,11 @@ export async function runSandbox(options: {
   port: number | null;
   timeScale: number | null;
   seed: number | null;
+  /** Gives up while it is being made ready; afterwards it is not looked at. */
+  signal: AbortSignal;
 }): ReturnType<typeof startSandbox> {
-  const { stateDir, port, timeScale, seed } = options;
-  const limits = await prepareMachines(join(stateDir, 'machines'));
+  const { stateDir, port, timeScale, seed, signal } = options;
+  const limits = await prepareMachines(join(stateDir, 'machines'), signal);
   return startSandbox({
     stateDir,
     limits,

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { OpenMachine } from './machine/contract.js';
+import { beginOf, lockState } from './state-lock.js';
 import type { Route } from './vast-api/answers.js';
 import { Contracts } from './vast-api/contracts.js';
 import { Copies } from './vast-api/copies.js';
@@ -47,10 +48,23 @@ const TICK_MS = 40;
 
 /** Starts the API and the machines that ran last time. Throws when another process serves the same directory. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const { stateDir, timeScale, seed, limits = [], log = () => {} } = options;
+  const { stateDir } = options;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const unlock = lockState(stateDir);
+  if (unlock === null) throw Object.assign(new Error(`A sandbox serves ${stateDir} already.`), { code: 'SERVED' });
+  try {
+    const sandbox = await serve(options);
+    return { ...sandbox, close: () => sandbox.close().finally(unlock) };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+async function serve(options: SandboxOptions): Promise<Sandbox> {
+  const { stateDir, timeScale, seed, limits = [], log = () => {} } = options;
   const file = join(stateDir, 'sandbox.json');
-  const former = refuseSecond(file, stateDir);
+  const former = readFormer(file);
   const world = new World(stateDir, timeScale, seed);
   if (world.state.templates.length === 0) world.state.templates = seedTemplates();
   const market = new Market(world);
@@ -84,6 +98,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   writeAbout(file, {
     version: 1,
     pid: process.pid,
+    begin: beginOf(process.pid),
     port,
     url,
     api_key: world.state.apiKey,
@@ -137,14 +152,6 @@ function allRoutes(parts: {
   ];
 }
 
-/** What is known of the last time. Throws when another process serves the same directory. */
-function refuseSecond(file: string, stateDir: string): ReturnType<typeof readFormer> {
-  const former = readFormer(file);
-  if (former !== null && isAlive(former.pid) && former.pid !== process.pid)
-    throw Object.assign(new Error(`A sandbox (process ${former.pid}) serves ${stateDir} already.`), { code: 'SERVED' });
-  return former;
-}
-
 function writeAbout(file: string, about: object): void {
   writeFileSync(`${file}.draft`, `${JSON.stringify(about, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${file}.draft`, file);
@@ -173,24 +180,5 @@ function readFormer(file: string): { pid: number; port: number } | null {
     return JSON.parse(readFileSync(file, 'utf8')) as { pid: number; port: number };
   } catch {
     return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return !isZombie(pid);
-  } catch {
-    return false;
-  }
-}
-
-/** Ended, but not yet collected: in a container whose first process collects nobody, that lasts for ever. Linux only. */
-function isZombie(pid: number): boolean {
-  try {
-    return /^\d+ \(.*\) Z/su.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
   }
 }

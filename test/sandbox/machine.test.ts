@@ -264,13 +264,34 @@ for family, address in ((V4, '0.0.0.0'), (V4, '127.0.0.1'), (V4, '172.17.0.9'), 
             assert error.errno == errno.EADDRINUSE, error
         server.close()
         assert reach(V4, 'localhost', shown) == errno.ECONNREFUSED
+for family in (V4, V6):
+    try:
+        listen(family, '', 70000); raise SystemExit('no such port')
+    except OverflowError:
+        pass
+import asyncio
+async def twice():
+    server = await asyncio.start_server(lambda *_: None, None, 7862)
+    assert len(server.sockets) > 1 and reach(V4, b'127.0.0.1', 7862) == 0
+    server.close()
+asyncio.run(twice())
+daemon = listen(V4, '', 7863)
+pid = os.fork()
+if pid == 0:
+    import time
+    for fd in (0, 1, 2): os.close(fd)
+    time.sleep(600); os._exit(0)
 try:
     socket.create_connection(('127.0.0.1', 9)); raise SystemExit('connected')
 except ConnectionRefusedError:
-    print('ok')
+    print('ok', pid)
 `;
       const ran = await run(client, `${python} -`, { input: Buffer.from(program) });
-      expect(ran).toMatchObject({ code: 0, stdout: Buffer.from('ok\n'), stderr: '' });
+      expect(ran).toMatchObject({ code: 0, stderr: '' });
+      const daemon = /^ok (\d+)\n$/u.exec(ran.stdout.toString())?.[1];
+      // Its parent has ended, and it listens on.
+      const found = `${python} -c 'import socket; print(socket.socket().connect_ex(("", 7863)))'; kill ${daemon}`;
+      expect((await run(client, found)).stdout.toString()).toBe('0\n');
       const bare = `env -i "$(command -v ${python})" -c 'import socket; s = socket.socket(); s.bind(("", 7861)); print(s.getsockname()[1])'`;
       expect((await run(client, bare)).stdout.toString()).not.toBe('7861\n');
     },

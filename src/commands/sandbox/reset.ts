@@ -43,8 +43,9 @@ export default class SandboxReset extends BaseCommand<typeof SandboxReset> {
     }
     await stopSandboxProcess(directory);
     for (const entry of entries) await rm(join(directory, entry), { recursive: true, force: true });
-    // The next machines have the same ids, and keys of their own.
-    for (const place of ['host-keys', 'addresses'])
-      await rm(join(context.paths.stateDir, place, 'sandbox'), { recursive: true, force: true });
+    // The next machines have the same ids, with keys of their own: what is remembered of the former is not of them.
+    for (const place of ['host-keys', 'addresses', 'runs', 'logs', 'bought', 'stops'])
+      for (const name of ['sandbox', 'sandbox.json'])
+        await rm(join(context.paths.stateDir, place, name), { recursive: true, force: true });
   }
 }

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../cli/base-command.js';
 import { dryRunFlag, positiveNumberFlag } from '../../cli/flags.js';
-import { startFailure, startSandboxProcess } from '../../cli/sandbox-process.js';
+import { starterGone, startFailure, startSandboxProcess } from '../../cli/sandbox-process.js';
 
 export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
   static override description =
@@ -44,9 +44,10 @@ export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
     return { dry_run: true, started: false, state_dir: stateDir, limits };
   }
 
-  private async serve(options: Parameters<typeof import('../../sandbox/run-sandbox.js').runSandbox>[0]) {
+  private async serve(options: Options): Promise<Record<string, unknown>> {
+    const signal = AbortSignal.any([this.context.interruption.signal, starterGone()]);
     const { runSandbox } = await import('../../sandbox/run-sandbox.js');
-    const sandbox = await explained(runSandbox(options), options.stateDir);
+    const sandbox = await explained(runSandbox({ ...options, signal }), options.stateDir);
     this.warnOf(sandbox.limits);
     this.answer(`The sandbox runs at ${sandbox.url}. Ctrl-C ends it.`);
     await this.context.untilInterrupted();
@@ -58,6 +59,13 @@ export default class SandboxStart extends BaseCommand<typeof SandboxStart> {
   private warnOf(limits: readonly string[]): void {
     for (const limit of limits) this.context.reporter.warn(limit);
   }
+}
+
+interface Options {
+  stateDir: string;
+  port: number | null;
+  timeScale: number | null;
+  seed: number | null;
 }
 
 /** The sandbox's own errors become failures that say what to type. */

@@ -1,5 +1,5 @@
 import { BaseCommand } from '../../cli/base-command.js';
-import { readSandboxFile } from '../../cli/sandbox-process.js';
+import { readSandboxFile } from '../../cli/sandbox-file.js';
 
 export default class SandboxStatus extends BaseCommand<typeof SandboxStatus> {
   static override description = 'Say whether the sandbox runs, where, and how fast.';

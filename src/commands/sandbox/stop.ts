@@ -1,6 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.js';
 import { dryRunFlag } from '../../cli/flags.js';
-import { readSandboxFile, stopSandboxProcess } from '../../cli/sandbox-process.js';
+import { readSandboxFile } from '../../cli/sandbox-file.js';
+import { stopSandboxProcess } from '../../cli/sandbox-process.js';
 
 export default class SandboxStop extends BaseCommand<typeof SandboxStop> {
   static override description = 'Stop the sandbox and its machines. What is on them is kept for the next start.';

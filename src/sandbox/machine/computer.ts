@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+import { ProgramFailed, runProgram } from './run-program.js';
 
 /** The sandbox cannot run on this computer. The message says why in one line, and names everything that is missing. */
 export class CannotRunHere extends Error {
@@ -24,31 +21,32 @@ const OLDEST_GIT = [2, 28];
 /** A version manager's script may take a second, and more on a busy computer. */
 const ANSWER_LIMIT_MS = 20_000;
 const INSTALL =
-  'Install what is missing. Debian, Ubuntu: sudo apt install python3 git. macOS: xcode-select --install, or brew install python git';
+  'Put a good one first on PATH. Debian, Ubuntu: sudo apt install python3 git. macOS: xcode-select --install, or brew install python git';
 
 /**
- * Prints a line each: the interpreter itself instead of a script that looks for one at every start, its version, where pip
- * can be had without a network (the wheel that Python ships, else one that is installed), then the modules that it lacks.
+ * Prints one line with a document: the interpreter itself instead of a script that looks for one at every start, its
+ * version, where pip can be had without a network (the wheel that Python ships, else one that is installed), and the
+ * modules that it lacks. Marked, because wrappers and sitecustomize files print lines of their own.
  */
+const MARK = 'forgectl:';
 const DESCRIBE_PYTHON = `
-import sys
-lacking = []
-for name in ('configparser', 'ctypes', 'fcntl', 'http.server', 'json', 'pty', 'ssl', 'termios', 'venv', 'zipfile', 'zlib'):
-    try:
-        __import__(name)
-    except ImportError:
-        lacking.append(name)
-
+import glob, importlib.util, json, os, sys
 def find_pip():
-    import glob, importlib.util, os
     bundled = importlib.util.find_spec('ensurepip')
     own = glob.glob(os.path.join(os.path.dirname(bundled.origin), '_bundled', 'pip-*.whl')) if bundled else []
     for wheel in own + glob.glob('/usr/share/python-wheels/pip-*.whl'):
         return wheel
     installed = importlib.util.find_spec('pip')
-    return os.path.dirname(os.path.dirname(installed.origin)) if installed else ''
+    return os.path.dirname(os.path.dirname(installed.origin)) if installed and installed.origin else ''
 
-print('\\n'.join([sys.executable, '%d.%d.%d' % sys.version_info[:3], find_pip(), *lacking]))
+lacking = []
+for name in ('configparser', 'ctypes', 'fcntl', 'http.server', 'pty', 'ssl', 'termios', 'venv', 'zipfile', 'zlib'):
+    try:
+        __import__(name)
+    except ImportError:
+        lacking.append(name)
+version = '.'.join(map(str, sys.version_info[:3]))
+print('${MARK}' + json.dumps({'python': sys.executable, 'version': version, 'pip': find_pip(), 'lacking': lacking}))
 `;
 
 export interface Tools {
@@ -60,21 +58,55 @@ export interface Tools {
 }
 
 /** What machines are made of: bash, git and python3 of PATH. Throws CannotRunHere when one is missing, too old or broken. */
-export async function findTools(): Promise<Tools> {
-  const [bash, git, described] = await Promise.all([
-    answerOf('bash', ['-c', 'echo "$BASH_VERSION"']),
-    answerOf('git', ['--version']),
-    answerOf('python3', ['-c', DESCRIBE_PYTHON]),
+export async function findTools(signal?: AbortSignal): Promise<Tools> {
+  const wrong: string[] = [];
+  const answer = async (program: string, words: string[]): Promise<string | null> => {
+    try {
+      return await runProgram(program, words, { limitMs: ANSWER_LIMIT_MS, signal });
+    } catch (error) {
+      if (!(error instanceof ProgramFailed)) throw error;
+      wrong.push(error.message);
+      return null;
+    }
+  };
+  const [, git, described] = await Promise.all([
+    answer('bash', ['-c', 'true']),
+    answer('git', ['--version']),
+    answer('python3', ['-c', DESCRIBE_PYTHON]),
   ]);
-  const [python = '', version = '', pip = '', ...lacking] = described.lines;
-  const wrong = [
-    bash.problem,
-    git.problem ?? tooOld('git', /\d[\d.]*/u.exec(git.lines[0] ?? '')?.[0] ?? '', OLDEST_GIT),
-    described.problem ?? tooOld('python3', version, OLDEST_PYTHON),
-    lacking.length === 0 ? null : `python3 (${python}, ${version}) comes without ${lacking.join(', ')}`,
-  ].filter((problem) => problem !== null);
-  if (wrong.length > 0) throw new CannotRunHere(wrong.join('; '), INSTALL);
+  if (git !== null) wrong.push(...tooOld('git', /\d+[\d.]*/u.exec(git)?.[0] ?? 'without a version', OLDEST_GIT));
+  const tools = described === null ? null : readTools(described);
+  if (tools === null) {
+    if (described !== null) wrong.push('python3 does not run what it is given');
+  } else wrong.push(...tooOld('python3', tools.version, OLDEST_PYTHON), ...lacks(tools));
+  if (tools === null || wrong.length > 0) throw new CannotRunHere(wrong.sort().join('; '), INSTALL);
+  const { python, version, pip } = tools;
   return { python, version, pip };
+}
+
+interface Described extends Tools {
+  lacking: string[];
+}
+
+function readTools(printed: string): Described | null {
+  const line = printed.split('\n').find((one) => one.includes(MARK));
+  if (line === undefined) return null;
+  try {
+    return JSON.parse(line.slice(line.indexOf(MARK) + MARK.length)) as Described;
+  } catch {
+    return null;
+  }
+}
+
+function lacks({ python, version, lacking }: Described): string[] {
+  return lacking.length === 0 ? [] : [`python3 (${python}, ${version}) comes without ${lacking.join(', ')}`];
+}
+
+function tooOld(program: string, version: string, oldest: readonly number[]): string[] {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [least = 0, leastMinor = 0] = oldest;
+  if (major > least || (major === least && minor >= leastMinor)) return [];
+  return [`${program} ${version} is too old, ${oldest.join('.')} or newer is needed`];
 }
 
 /** What works less well on this computer, a sentence each. */
@@ -83,45 +115,6 @@ export function limitsOf({ pip }: Tools): string[] {
   return [
     'This computer has no pip, so machines of the sandbox install no Python packages. Debian, Ubuntu: sudo apt install python3-venv',
   ];
-}
-
-interface Answer {
-  lines: string[];
-  problem: string | null;
-}
-
-async function answerOf(program: string, words: string[]): Promise<Answer> {
-  try {
-    const { stdout } = await run(program, words, { timeout: ANSWER_LIMIT_MS, killSignal: 'SIGKILL' });
-    return { lines: stdout.trimEnd().split('\n'), problem: null };
-  } catch (error) {
-    return { lines: [], problem: `${program} ${reasonOf(error as ExecError)}` };
-  }
-}
-
-export interface ExecError extends Error {
-  code?: string | number;
-  killed?: boolean;
-  stderr?: string;
-}
-
-/** Behind the program's name. macOS has a python3 and a git that only say how to install them. */
-function reasonOf({ code, killed, stderr, message }: ExecError): string {
-  if (code === 'ENOENT') return 'is not on PATH';
-  if (killed === true) return `did not answer within ${ANSWER_LIMIT_MS / 1000} s`;
-  return `does not start (${lastWords({ stderr, message })})`;
-}
-
-/** What a program said last, else how it ended. */
-export function lastWords({ stderr = '', message }: { stderr?: string | undefined; message: string }): string {
-  return (stderr.trim() || message).trim().split('\n').at(-1)?.slice(0, 200) ?? '';
-}
-
-function tooOld(program: string, version: string, oldest: readonly number[]): string | null {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [least = 0, leastMinor = 0] = oldest;
-  if (major > least || (major === least && minor >= leastMinor)) return null;
-  return `${program} ${version} is too old, ${oldest.join('.')} or newer is needed`;
 }
 
 const FORGE_PORT = '17860';
@@ -134,26 +127,28 @@ print(server.getsockname()[1])
 
 /**
  * Listens on Forge's port as a program of a machine would, with both Pythons of the image. Throws CannotRunHere when that
- * is this computer's own port: machines would meet each other there, and nobody would find them.
+ * is this computer's own port: machines would meet each other there, and nobody would find them. Throws ProgramFailed when
+ * a Python of the image does not run.
  */
-export async function provePorts(root: string, { python }: Tools): Promise<void> {
+export async function provePorts(root: string, { python }: Tools, signal?: AbortSignal): Promise<void> {
   // In turn: where nothing is caught they would be in each other's way.
-  for (const path of ['venv/main/bin/python', 'usr/local/bin/python3']) await proveOne(join(root, path), python);
+  for (const path of ['venv/main/bin/python', 'usr/local/bin/python3'])
+    await proveOne(join(root, path), python, signal);
 }
 
-async function proveOne(program: string, python: string): Promise<void> {
+async function proveOne(program: string, python: string, signal?: AbortSignal): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'forgectl-ports-'));
   try {
-    const { stdout } = await run(program, ['-c', LISTEN], {
-      env: { FORGECTL_ROOT: scratch },
-      timeout: ANSWER_LIMIT_MS,
-      killSignal: 'SIGKILL',
-    });
+    const env = { FORGECTL_ROOT: scratch };
+    const printed = await runProgram(program, ['-c', LISTEN], { env, limitMs: ANSWER_LIMIT_MS, signal });
+    const listensOn = printed.trim().split('\n').at(-1) ?? '';
     const noted = await readFile(join(scratch, 'run/ports', FORGE_PORT), 'utf8').catch(() => '');
-    if (noted.split(' ')[0] !== stdout.trim()) throw new Error(`it listens on this computer's ${stdout.trim()}`);
-  } catch (error) {
+    if (noted.split(' ')[0] === listensOn) return;
     const reason = `${python} does not give a machine a port ${FORGE_PORT} of its own`;
-    throw new CannotRunHere(`${reason} (${lastWords(error as ExecError)})`, 'Put another python3 first on PATH.');
+    throw new CannotRunHere(
+      `${reason} (it listens on this computer's ${listensOn})`,
+      'Put another python3 first on PATH.',
+    );
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

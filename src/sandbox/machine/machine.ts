@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import ssh2 from 'ssh2';
 import { limitsOf, provePorts } from './computer.js';
 import type { Machine, MachineAddresses, MachineSpec, OpenMachine } from './contract.js';
-import { type Image, imageBelow } from './image/build-image.js';
+import { dropImage, type Image, imageBelow } from './image/build-image.js';
 import { fetchFromSharedRemote } from './image/shared-remote.js';
 import { ProcessGroups } from './process-groups.js';
 import { type ForcedCommand, MachineSshServer, readForcedCommands } from './ssh-server.js';
@@ -199,7 +199,7 @@ class DirectoryMachine implements Machine {
   }
 
   private image(): Promise<Image> {
-    return machineImage(dirname(this.spec.directory));
+    return imageBelow(imagesFor(dirname(this.spec.directory)));
   }
 
   private keyFileText(): string {
@@ -228,19 +228,27 @@ class DirectoryMachine implements Machine {
   }
 }
 
-function machineImage(machines: string): Promise<Image> {
-  // Tests build it once for all their sandboxes.
-  return imageBelow(process.env['FORGECTL_SANDBOX_IMAGES'] ?? machines);
+/** Tests build it once for all their sandboxes. */
+function imagesFor(machines: string): string {
+  return process.env['FORGECTL_SANDBOX_IMAGES'] ?? machines;
 }
 
 /**
  * Makes the image that the machines below `machines` will be copies of, and proves that they can run on this computer, so
- * that a launch does not find out. Returns what works less well here, a sentence each. Throws CannotRunHere.
+ * that a launch does not find out. An image that was there and does not run is made anew. Returns what works less well here, a sentence each. Throws CannotRunHere.
  */
-export async function prepareMachines(machines: string): Promise<string[]> {
-  const { root, tools } = await machineImage(machines);
-  await provePorts(root, tools);
-  return limitsOf(tools);
+export async function prepareMachines(machines: string, signal: AbortSignal): Promise<string[]> {
+  const images = imagesFor(machines);
+  const image = await imageBelow(images, signal);
+  try {
+    await provePorts(image.root, image.tools, signal);
+  } catch {
+    signal.throwIfAborted();
+    await dropImage(images, image);
+    const { root, tools } = await imageBelow(images, signal);
+    await provePorts(root, tools, signal);
+  }
+  return limitsOf(image.tools);
 }
 
 /** A machine whose directory may exist already. */

@@ -6,11 +6,19 @@ import { join } from 'node:path';
 /** The real loopback port behind a machine's own port, or null when nothing listens on it (see python-environment.ts). */
 async function realPort(root: string, port: number): Promise<number | null> {
   try {
-    const [real, pid] = (await readFile(join(root, 'run', 'ports', String(port)), 'utf8')).split(' ').map(Number);
-    process.kill(pid as number, 0);
-    return real as number;
+    const [real, ...pids] = (await readFile(join(root, 'run', 'ports', String(port)), 'utf8')).split(' ').map(Number);
+    return pids.some(isAlive) ? (real as number) : null;
   } catch {
     return null;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 

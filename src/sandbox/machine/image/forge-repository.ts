@@ -186,9 +186,8 @@ const IMAGE_COMMIT = 2;
 export function repositoryScript(): string {
   const lines = [
     'set -e',
-    'remote=$1 checkout=$2',
+    'remote=$1 checkout=$2 work=$1.work',
     'export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_AUTHOR_NAME=Forge GIT_AUTHOR_EMAIL=forge@sandbox.invalid GIT_COMMITTER_NAME=Forge GIT_COMMITTER_EMAIL=forge@sandbox.invalid',
-    'work=$(mktemp -d)',
     'git init -q -b main "$work"',
     'cd "$work"',
   ];

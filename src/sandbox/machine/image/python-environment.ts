@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 /**
  * Two machines both have a port 17860, on one computer. Python on a machine therefore listens on a free port of this
  * computer's loopback instead, and writes down which; whoever connects, looks it up. Files: run/ports/<port> holding
- * "<real port> <pid>". A `.pth` file loads it (portsLoader): a `sitecustomize` would not do, because Debian's, Ubuntu's
+ * "<real port> <pid>…", of all processes that have it: a daemon's parent ends. A `.pth` file loads it (portsLoader): a `sitecustomize` would not do, because Debian's, Ubuntu's
  * and Homebrew's Python have one of their own, which comes first.
  */
 export const PORTS = `import errno, os, socket
@@ -15,21 +15,50 @@ _ports = os.path.join(_root, 'run', 'ports')
 _bind, _connect, _connect_ex = socket.socket.bind, socket.socket.connect, socket.socket.connect_ex
 _LOOPBACK = {socket.AF_INET: '127.0.0.1', socket.AF_INET6: '::ffff:127.0.0.1'}
 _LOCAL = ('', '0.0.0.0', 'localhost', '::', '::1')
+# Port -> kind of what this process has listened on: '4', '6', or '46' for both.
+_mine = {}
 
-def _is_caught(peer):
-    return peer.family in _LOOPBACK and peer.type == socket.SOCK_STREAM
+def _is_caught(peer, address):
+    # What is no address is for the real call to refuse.
+    return (peer.family in _LOOPBACK and peer.type == socket.SOCK_STREAM and isinstance(address, tuple)
+            and len(address) >= 2 and isinstance(address[1], int) and 0 <= address[1] <= 65535)
 
 def _is_local(host):
+    if isinstance(host, (bytes, bytearray)):
+        host = bytes(host).decode('ascii', 'replace')
     return host in _LOCAL or host.startswith(('127.', '::ffff:127.'))
+
+def _kind(peer):
+    if peer.family == socket.AF_INET:
+        return '4'
+    return '6' if peer.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) else '46'
+
+def _is_alive(pid):
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        pass
+    except OSError:
+        return False
+    return True
 
 def _real(port):
     try:
         with open(os.path.join(_ports, str(port))) as file:
-            real, pid = file.read().split()
-        os.kill(int(pid), 0)
-        return int(real)
+            real, *pids = file.read().split()
+        return int(real) if any(map(_is_alive, pids)) else None
     except (OSError, ValueError):
         return None
+
+def _after_fork():
+    for port in list(_mine):
+        try:
+            with open(os.path.join(_ports, str(port)), 'a') as file:
+                file.write(' %d' % os.getpid())
+        except OSError:
+            pass
+
+os.register_at_fork(after_in_child=_after_fork)
 
 def _is_taken(port):
     real = _real(port)
@@ -47,11 +76,13 @@ def _is_taken(port):
         probe.close()
 
 def bind(self, address):
-    if not _is_caught(self):
+    if not _is_caught(self, address):
         return _bind(self, address)
     # All addresses of a machine are its own, so whichever is asked for is this computer's loopback.
     port = address[1]
-    if port != 0 and _is_taken(port):
+    # asyncio listens twice on one port: IPv4, and IPv6 alone. Here either is reached by both.
+    kind = _kind(self)
+    if port != 0 and {kind, _mine.get(port)} != {'4', '6'} and _is_taken(port):
         raise OSError(errno.EADDRINUSE, 'Address already in use')
     if self.family == socket.AF_INET6:
         self.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -62,9 +93,10 @@ def bind(self, address):
     with open(draft, 'w') as file:
         file.write('%d %d' % (real, os.getpid()))
     os.replace(draft, os.path.join(_ports, str(port or real)))
+    _mine[port or real] = kind
 
 def _translate(self, address):
-    if not _is_caught(self) or not _is_local(address[0]):
+    if not _is_caught(self, address) or not _is_local(address[0]):
         return address
     real = _real(address[1])
     if real is None:

@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { runProgram } from '../run-program.js';
 import { CHECKOUT, REMOTE } from './build-image.js';
-
-const run = promisify(execFile);
 
 /**
  * The machines of one sandbox fetch from one remote, as real ones share a host of repositories. It lies beside them and not
@@ -14,7 +11,7 @@ const run = promisify(execFile);
 export async function fetchFromSharedRemote(paths: { image: string; machines: string; root: string }): Promise<void> {
   const remote = join(paths.machines, '.forge.git');
   if (!existsSync(remote)) {
-    const draft = await mkdtemp(join(paths.machines, '.draft-'));
+    const draft = await mkdtemp(join(paths.machines, `.draft-${process.pid}-`));
     await cp(join(paths.image, REMOTE), draft, { recursive: true });
     // Whoever comes second finds the place taken.
     await rename(draft, remote).catch(async (error: NodeJS.ErrnoException) => {
@@ -22,5 +19,5 @@ export async function fetchFromSharedRemote(paths: { image: string; machines: st
       if (!existsSync(remote)) throw error;
     });
   }
-  await run('git', ['-C', join(paths.root, CHECKOUT), 'remote', 'set-url', 'origin', remote]);
+  await runProgram('git', ['-C', join(paths.root, CHECKOUT), 'remote', 'set-url', 'origin', remote]);
 }
