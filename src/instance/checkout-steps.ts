@@ -69,10 +69,11 @@ while IFS= read -r -d '' path; do rm -f "$forge/$path"; done <"$kept/deleted"
  * in its directory. One that works elsewhere is no reason to leave the lock.
  */
 const DROP_DEAD_LOCK = `git_works_here() {
-  local one top; top=$(cd "$forge" && pwd -P)
-  for one in $(pgrep -x git 2>/dev/null); do
-    [ -d "/proc/$$" ] || return 0
-    case "$(readlink "/proc/$one/cwd" 2>/dev/null)/" in "$top"/*) return 0 ;; esac
+  local one name top; top=$(cd "$forge" && pwd -P)
+  [ -d "/proc/$$" ] || { pgrep -x git >/dev/null; return; }
+  for one in /proc/[0-9]*; do
+    { read -r name <"$one/comm"; } 2>/dev/null && [ "$name" = git ] || continue
+    case "$(readlink "$one/cwd" 2>/dev/null)/" in "$top"/*) return 0 ;; esac
   done
   return 1
 }

@@ -24,11 +24,11 @@ import {
   withSection,
 } from '../../src/ssh/openssh-config.ts';
 import { unifiedDiff } from '../../src/ui/line-diff.ts';
-import { isChecked } from '../support/is-checked.ts';
+import { hasSsh as findsSsh } from '../support/is-checked.ts';
 
 /** Not everywhere; then the diff is only compared with itself. */
 const PATCH = 'patch';
-const hasSsh = isChecked(spawnSync('ssh', ['-V'], { stdio: 'ignore' }).error === undefined, 'ssh', 'what ssh reads');
+const hasSsh = findsSsh('what ssh reads');
 let directory = '';
 
 beforeEach(() => {

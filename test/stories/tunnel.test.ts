@@ -94,8 +94,9 @@ describe('a tunnel to a machine', () => {
   });
 
   it('run: opens, runs the command when the service answers, passes its status on, and closes', async () => {
-    const script = 'curl -s --max-time 30 -o /dev/null -w %{http_code} "$FORGECTL_TUNNEL_URL"; exit 7';
-    const ran = await home.run(['tunnel', 'run', LABEL, '0:forge', '--', 'sh', '-c', script]);
+    const script = `process.exitCode = 7;
+      fetch(process.env.FORGECTL_TUNNEL_URL).then(({ status }) => process.stdout.write(String(status)));`;
+    const ran = await home.run(['tunnel', 'run', LABEL, '0:forge', '--', process.execPath, '-e', script]);
     expect(ran).toMatchObject({ code: 7, stdout: '200' });
     expect((await home.run(['tunnel', 'run', LABEL])).code).toBe(2);
     expect((await home.run(['tunnel', 'run', LABEL, '0:forge', '--', 'no-such-program'])).code).toBe(2);
