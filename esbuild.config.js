@@ -1,6 +1,7 @@
 // Builds src/ into dist/ as a bundle with shared chunks. A bundle, because oclif and undici are hundreds of small
-// files, and opening them is most of a short command's time (test/bench/startup.js prints both sides).
-import { readdirSync, rmSync } from 'node:fs';
+// files, and opening them is most of a short command's time (test/bench/startup.js prints both sides). What is published
+// is the bundle alone: all packages are in it, so that `npm install` fetches one, and are development dependencies here.
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, context } from 'esbuild';
 
@@ -63,8 +64,30 @@ const options = {
   external: ['cpu-features', '*.node', 'typescript', 'ts-node', 'tsx'],
   plugins: [sshCrypto, undiciClient],
   logLevel: 'warning',
+  metafile: true,
 };
+
+/** node_modules/a/node_modules/@b/c/lib/d.js -> node_modules/a/node_modules/@b/c */
+const packageOf = (file) =>
+  /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/u.exec(file.replace(/^undici-client:/u, 'node_modules/'))?.[0];
+
+/** The licenses of what is in the bundle ask for their text in every copy. */
+function writeLicenses({ outputs }) {
+  const inputs = Object.values(outputs).flatMap((output) => Object.keys(output.inputs));
+  const packages = [...new Set(inputs.map(packageOf))].filter((path) => path !== undefined).sort();
+  const notices = packages.map((path) => {
+    const { name, version, license, licenses, author } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+    const file = readdirSync(path).find((entry) => /^(licen[cs]e|copying)/iu.test(entry));
+    const text =
+      file === undefined
+        ? `By ${author?.name ?? author ?? 'its authors'}.`
+        : readFileSync(join(path, file), 'utf8').trim();
+    return `${name} ${version} (${license ?? licenses?.[0]?.type})\n\n${text}\n`;
+  });
+  const head = 'forgectl contains parts of these packages, under their own licenses.\n';
+  writeFileSync('dist/third-party-licenses.txt', [head, ...notices].join(`\n${'-'.repeat(80)}\n\n`));
+}
 
 rmSync('dist', { recursive: true, force: true });
 if (process.argv.includes('--watch')) await (await context(options)).watch();
-else await build(options);
+else writeLicenses((await build(options)).metafile);

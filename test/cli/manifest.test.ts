@@ -24,24 +24,20 @@ it('oclif.manifest.json is what the commands say now', () => {
   }
 });
 
-it('the committed manifest is the one that was built', () => {
-  const committed = execFileSync(
-    'git',
-    ['-C', root, 'status', '--porcelain', '--', 'oclif.manifest.json', 'package-lock.json'],
-    { encoding: 'utf8' },
-  );
-  // A checkout without git history (a tarball) has nothing to compare with; git then says so by failing.
-  expect(process.env['CI'] === 'true' ? committed : '').toBe('');
+// Elsewhere the tree may be one without history (a tarball), or one that somebody works in.
+it.runIf(process.env['CI'] === 'true')('the committed manifest is the one that was built', () => {
+  const words = ['-C', root, 'status', '--porcelain', '--', 'oclif.manifest.json', 'package-lock.json'];
+  expect(execFileSync('git', words, { encoding: 'utf8' })).toBe('');
 });
 
 it('the lock file fits package.json, pins exactly, and names no registry', () => {
   const { dependencies, devDependencies } = read('package.json') as unknown as Record<string, Record<string, string>>;
+  // All of them are in the bundle.
+  expect(dependencies).toBeUndefined();
   const lock = read('package-lock.json') as unknown as {
-    packages: Record<string, { dependencies?: object; devDependencies?: object; resolved?: string }>;
+    packages: Record<string, { devDependencies?: object; resolved?: string }>;
   };
-  expect(lock.packages['']?.dependencies).toEqual(dependencies);
   expect(lock.packages['']?.devDependencies).toEqual(devDependencies);
-  for (const version of [...Object.values(dependencies ?? {}), ...Object.values(devDependencies ?? {})])
-    expect(version).toMatch(/^\d+\.\d+\.\d+/u);
+  for (const version of Object.values(devDependencies ?? {})) expect(version).toMatch(/^\d+\.\d+\.\d+/u);
   expect(Object.values(lock.packages).filter((entry) => entry.resolved?.startsWith('http'))).toEqual([]);
 });
