@@ -114,8 +114,10 @@ describeLab('the supervisor of the sandbox beside the real one', () => {
 
   /** All on one connection: a line for each, with its code and what it printed. */
   async function hold(at: SshAddress): Promise<string[]> {
-    const ready =
-      'for n in $(seq 300); do [ "$(supervisorctl status | grep -c RUNNING)" = 7 ] && break; sleep 0.4; done';
+    // TensorBoard is not in the portal, and ends by itself; while it runs, another may still be starting.
+    const settled =
+      '[ "$(supervisorctl status | grep -oE "RUNNING|EXITED" | sort | uniq -c | xargs)" = "1 EXITED 7 RUNNING" ]';
+    const ready = `for n in $(seq 300); do ${settled} && break; sleep 0.4; done`;
     const asked = SAID.map(
       (command) => `printf '%s\\n' ${quoted(`$ ${command}`)}; { ${command}; } 2>&1; echo "= $?"; echo ====`,
     );
