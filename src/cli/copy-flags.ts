@@ -43,6 +43,9 @@ export const copyFlags = {
     char: 'H',
     description: 'For a link that is named as a source copy what it points at; links in directories stay links.',
   }),
+  links: Flags.boolean({
+    description: 'Make links that lead out of what is copied, too. From an instance they are left out otherwise.',
+  }),
   verify: Flags.option({
     description: 'Compare afterwards: names, types, sizes, modes, times and link targets (fast), contents too (full).',
     options: ['none', 'fast', 'full'] as const,

@@ -13,6 +13,7 @@ const KINDS: Record<Problem['kind'], string> = {
   unreadable: 'cannot be read',
   unwritable: 'cannot be written',
   in_the_way: 'left out: something of another kind has its name at the destination',
+  outward_link: 'left out: a link that leads out of what is copied (--links makes it all the same)',
   special: 'left out: neither file, directory nor link',
 };
 

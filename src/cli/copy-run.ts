@@ -16,11 +16,11 @@ import {
 } from '../workflows/copy/copy.js';
 import { patternsOfFile, readExcludes } from '../workflows/copy/excludes.js';
 import { LARGE_BYTES } from '../workflows/copy/plan.js';
-import { stagingName } from '../workflows/copy/staging.js';
+import { type StagingOwner, stagingName } from '../workflows/copy/staging.js';
 import type { Verify } from '../workflows/copy/verify.js';
 import { FileLock } from '../workflows/file-lock.js';
 import type { ForgeContext } from './context.js';
-import { type OpenEnds, openEnds, parseEnds } from './copy-ends.js';
+import { openEnds, parseEnds } from './copy-ends.js';
 import { planTitle } from './copy-output.js';
 import { createProgressTeller } from './copy-progress.js';
 import { MOST_WARNINGS, type TransferWishes, transferContext } from './copy-transfer.js';
@@ -33,6 +33,8 @@ export interface CopyWishes {
   update: boolean;
   resume: boolean;
   followLinks: boolean;
+  /** Links that lead out of what is copied are made, too. */
+  links: boolean;
   verify: Verify;
   bwlimit: number | null;
   parallel: number | null;
@@ -52,10 +54,12 @@ export interface CopyReport {
   outcome: CopyOutcome | null;
 }
 
-/** What is neither file nor directory nor link is left out by rule; anything else that is missing is a failure. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['special', 'outward_link']);
+
+/** Some things are left out by rule; anything else that is missing is a failure. */
 export function isComplete({ plan, outcome }: CopyReport): boolean {
   if (outcome === null) return true;
-  const failures = outcome.problems.filter(({ problem }) => problem.kind !== 'special');
+  const failures = outcome.problems.filter(({ problem }) => !LEFT_OUT.has(problem.kind));
   return failures.length + outcome.mismatches.length + plan.complaints.length === 0;
 }
 
@@ -74,17 +78,27 @@ export async function copyFiles(context: ForgeContext, wishes: CopyWishes): Prom
     const ends = await openEnds(context, typed, { sshKey: wishes.sshKey, stallMs: wishes.stallMs, signal });
     try {
       const request = { sources: typed.sources, destination: typed.destination, onOneSide: ends.onOneSide };
+      // This computer's links are its user's own.
+      const mayLeadOut = ends.source.isLocal || wishes.links;
       const plan = await planCopy(
         ends,
-        { ...request, exclude, followLinks: wishes.followLinks },
-        { noClobber: wishes.noClobber, update: wishes.update, skipSame: wishes.resume, largeBytes: LARGE_BYTES },
+        { ...request, exclude, followLinks: wishes.followLinks, mayNameLinks: mayLeadOut },
+        {
+          noClobber: wishes.noClobber,
+          update: wishes.update,
+          skipSame: wishes.resume,
+          links: mayLeadOut ? 'all' : 'inside',
+          largeBytes: LARGE_BYTES,
+        },
       );
       for (const complaint of plan.complaints.slice(0, MOST_WARNINGS)) context.reporter.warn(`Not read: ${complaint}`);
       const { trafficUsdPerGb } = ends;
       if (wishes.dryRun) return { plan, trafficUsdPerGb, outcome: null };
       const { bwlimit, parallel, resume } = wishes;
       const { bytes } = plan.totals;
-      const transfer = { ends, bytes, bwlimit, parallel, resume, signal, stop: (why: unknown) => failed.abort(why) };
+      const { stateDir } = context.paths;
+      const stop = (why: unknown): void => failed.abort(why);
+      const transfer = { ends, bytes, bwlimit, parallel, resume, stateDir, signal, stop };
       const outcome = await bring(context, { plan, transfer, events: wishes.events, verify: wishes.verify });
       return { plan, trafficUsdPerGb, outcome };
     } finally {
@@ -107,7 +121,7 @@ async function bring(context: ForgeContext, { plan, transfer, events, verify }: 
   const reporter = await context.stageReporter(systemClock);
   const teller = createProgressTeller(reporter, { events, title: planTitle(plan) });
   const working = transferContext(transfer, reporter, teller);
-  const locks = lockAll(join(context.paths.stateDir, 'copies'), ends, plan);
+  const locks = lockAll(join(context.paths.stateDir, 'copies'), working, plan);
   try {
     const survey = await surveyDestination(working, plan);
     const outcome = await runCopy(working, { plan, survey, verify });
@@ -116,7 +130,7 @@ async function bring(context: ForgeContext, { plan, transfer, events, verify }: 
   } catch (error) {
     teller.failed();
     // Every end on an instance must still be there for that.
-    if (ends.ways.every(({ runner }) => runner.relent(TIDY_LIMIT_MS))) await tidyAfterStop(ends, plan);
+    if (ends.ways.every(({ runner }) => runner.relent(TIDY_LIMIT_MS))) await tidyAfterStop(working, plan);
     throw error;
   } finally {
     for (const lock of locks) lock.release();
@@ -124,10 +138,10 @@ async function bring(context: ForgeContext, { plan, transfer, events, verify }: 
 }
 
 /** Two copies of the same to the same place would take each other's parts away. */
-function lockAll(directory: string, { source }: OpenEnds, plan: CopyPlan): FileLock[] {
+function lockAll(directory: string, owner: StagingOwner, plan: CopyPlan): FileLock[] {
   const locks: FileLock[] = [];
   for (const tree of plan.trees) {
-    const taken = FileLock.tryTake(join(directory, `${stagingName(source, tree)}.lock`), 'cp');
+    const taken = FileLock.tryTake(join(directory, `${stagingName(owner, tree)}.lock`), 'cp');
     if (taken instanceof FileLock) locks.push(taken);
     else {
       for (const lock of locks) lock.release();

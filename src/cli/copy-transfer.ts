@@ -2,6 +2,7 @@ import { systemClock } from '../clock.js';
 import type { Reporter } from '../ui/reporter.js';
 import { Meter } from '../workflows/copy/meter.js';
 import { LARGE_BYTES } from '../workflows/copy/plan.js';
+import { readStagingKey } from '../workflows/copy/staging.js';
 import type { TransferContext } from '../workflows/copy/transfer.js';
 import { WayThroughHere } from '../workflows/copy/way.js';
 import type { OpenEnds } from './copy-ends.js';
@@ -17,13 +18,15 @@ export interface TransferWishes {
   bwlimit: number | null;
   parallel: number | null;
   resume: boolean;
+  /** Where this user's key for the names of staging folders is kept. */
+  stateDir: string;
   signal: AbortSignal;
   stop: (reason: unknown) => void;
 }
 
 /** What the engine works with: the two sides, who is told, and how many streams the way is worth. */
 export function transferContext(
-  { ends, bytes, bwlimit, parallel, resume, signal, stop }: TransferWishes,
+  { ends, bytes, bwlimit, parallel, resume, stateDir, signal, stop }: TransferWishes,
   reporter: Reporter,
   teller: ProgressTeller,
 ): TransferContext {
@@ -43,6 +46,7 @@ export function transferContext(
     lanes: chooseLanes(ends, parallel, bytes),
     leastShareBytes: LARGE_BYTES / 4,
     keepOwner: goesThroughHere,
+    stagingKey: readStagingKey(stateDir),
     resume,
     onProblem: (path, problem) => {
       const shown = destination.show(path);

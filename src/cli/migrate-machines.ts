@@ -91,12 +91,13 @@ export async function openPass(context: ForgeContext, request: PassRequest): Pro
     const reporter = await context.stageReporter(systemClock);
     const teller = createProgressTeller(reporter, { events, title });
     const { bwlimit, parallel } = wishes;
+    const { stateDir } = context.paths;
     return {
       ...sides,
       sourceRunner: from?.runner ?? null,
       destinationRunner: to.runner,
       context: (bytes) =>
-        transferContext({ ends, bytes, bwlimit, parallel, resume: true, signal, stop }, reporter, teller),
+        transferContext({ ends, bytes, bwlimit, parallel, resume: true, stateDir, signal, stop }, reporter, teller),
       onDetail: (text) => reporter.event('transport', { message: text }),
       end: (isDone) => (isDone ? teller.done() : teller.failed()),
       close,

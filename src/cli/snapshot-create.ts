@@ -247,6 +247,7 @@ async function workOn(context: ForgeContext, { ends, session, run, events, bytes
     bwlimit: null,
     parallel: null,
     resume: true,
+    stateDir: context.paths.stateDir,
     signal,
     stop,
   };

@@ -188,6 +188,7 @@ async function filesWorkOf(
     bwlimit: null,
     parallel: null,
     resume: true,
+    stateDir: context.paths.stateDir,
     signal,
     stop,
   };

@@ -13,7 +13,8 @@ export default class Cp extends BaseCommand<typeof Cp> {
     '',
     'As with cp: into DESTINATION when it is a directory, ends with / or gets several sources, else under that name; DIR/. ' +
       'stands for what is in DIR. Files that differ are replaced, nothing is ever deleted, and each file appears only ' +
-      'when it is whole. Modes, times, links, hard links and holes are kept.',
+      'when it is whole. Permissions, times, links, hard links and holes are kept; setuid bits are not. Of the links of an ' +
+      'instance, those that lead out of what is copied are left out (--links makes them).',
   ].join('\n');
   static override args = copyArgs;
   static override strict = false;
@@ -42,6 +43,7 @@ export default class Cp extends BaseCommand<typeof Cp> {
       update: flags.update,
       resume: flags.resume,
       followLinks: flags['follow-links'],
+      links: flags.links,
       verify: flags.verify,
       bwlimit: flags.bwlimit ?? null,
       parallel: flags.parallel ?? null,

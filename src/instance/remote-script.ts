@@ -76,6 +76,15 @@ export async function runScript(
   return { output, stderr, exitCode };
 }
 
+/** What a machine said is not what was asked for: too long, of another shape, or a number that is none. */
+export function unreadableAnswer(message: string): ForgeError {
+  return new ForgeError(message, {
+    code: 'REMOTE_ANSWER_UNREADABLE',
+    exit: EXIT.notReady,
+    hint: 'Try again. If it stays so, do not trust the machine: forgectl destroy takes it away.',
+  });
+}
+
 /** A half answer must not count as "not there". */
 export function cutOff(): ForgeError {
   return new ForgeError('The look inside the machine was cut off.', {

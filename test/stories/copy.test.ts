@@ -6,8 +6,10 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
   writeSync,
@@ -58,8 +60,10 @@ describe.skipIf(!hasGnuTools('forgectl cp'))('cp, with two machines in the sandb
       problems: [{ path: '/workspace/tree/pipe', kind: 'special' }],
     });
     expect(describeTree(workspace(0, 'tree'))).toEqual(describeTree(at('tree')));
-    expect(await cp('one:tree', 'two:')).toMatchObject({ mismatches: [], problems: [] });
-    expect(await cp('two:/workspace/tree', at('back'), '--verify', 'full')).toMatchObject({ mismatches: [] });
+    expect(await cp('one:tree', 'two:', '--links')).toMatchObject({ mismatches: [], problems: [] });
+    expect(await cp('two:/workspace/tree', at('back'), '--links', '--verify', 'full')).toMatchObject({
+      mismatches: [],
+    });
     expect(describeTree(at('back'))).toEqual(describeTree(at('tree')));
     for (const copy of [workspace(0, 'tree'), workspace(1, 'tree'), at('back')])
       expect(statSync(join(copy, 'holes')).blocks, copy).toBeLessThan(2000);
@@ -150,6 +154,54 @@ describe.skipIf(!hasGnuTools('forgectl cp'))('cp, with two machines in the sandb
   ])('%j is exit %i', async (words, exit, code) => {
     const { error } = await cp(...words);
     expect(error).toMatchObject({ code, exit, hint: expect.any(String) });
+  });
+
+  it('links of a machine lead nowhere else here, unless that is wanted', async () => {
+    mkdirSync(workspace(0, 'linked'));
+    writeFileSync(workspace(0, 'linked/model'), 'model');
+    symlinkSync('model', workspace(0, 'linked/inside'));
+    symlinkSync('/etc/passwd', workspace(0, 'linked/outside'));
+    const left = await home.run(['cp', 'one:linked', at('from one')]);
+    expect(left).toMatchObject({ code: 0, stdout: expect.stringContaining('1 path not copied') });
+    expect(left.stderr).toContain('outside: left out: a link that leads out of what is copied (--links');
+    expect(readdirSync(at('from one')).sort()).toEqual(['inside', 'model']);
+    expect((await cp('one:linked', at('all of one'), '--links')).problems).toEqual([]);
+    expect(readlinkSync(at('all of one/outside'))).toBe('/etc/passwd');
+
+    const { error } = await cp('one:linked/outside', at('planted'));
+    expect(error).toMatchObject({ code: 'COPY_LINK', exit: 2, hint: expect.stringContaining('-H') });
+    expect(await cp('one:linked/inside', at('followed'), '-H')).toMatchObject({ files: 1 });
+    expect(readFileSync(at('followed'), 'utf8')).toBe('model');
+    expect((await cp('one:linked/model/', at('x'))).error).toMatchObject({ code: 'USAGE', exit: 2 });
+    // What is copied from here is the user's own.
+    expect((await cp(at('all of one'), 'two:')).problems).toEqual([]);
+    expect(readlinkSync(workspace(1, 'all of one/outside'))).toBe('/etc/passwd');
+  });
+
+  it('a machine does not choose how a copy is called', async () => {
+    mkdirSync(workspace(0, 'pictures'));
+    writeFileSync(workspace(0, 'pictures/.bashrc'), 'echo PWNED');
+    const liar = join(roots[0] ?? '', 'opt/instance-tools/bin/realpath');
+    const real = join(roots[0] ?? '', 'workspace/pictures');
+    mkdirSync(at('home/pictures'), { recursive: true });
+    for (const [said, code] of [
+      [`${real}/x/..`, 'REMOTE_ANSWER_UNREADABLE'],
+      [`${real}/..`, 'REMOTE_ANSWER_UNREADABLE'],
+      [real, null],
+    ] as const) {
+      const answer = `case "$*" in *-mz*) printf '%s\\0' '${said}'; exit;; esac\nexec /usr/bin/realpath "$@"\n`;
+      writeFileSync(liar, `#!/bin/bash\n${answer}`);
+      chmodSync(liar, 0o755);
+      for (const place of [at('home/pictures'), 'two:']) {
+        const { error } = await cp('one:other name/', place);
+        expect(error?.code ?? null).toBe(code);
+      }
+      expect(readdirSync(at('home'))).toEqual(['pictures']);
+      expect(existsSync(workspace(1, '../.bashrc'))).toBe(false);
+    }
+    rmSync(liar);
+    expect(readdirSync(at('home/pictures'))).toEqual(['other name']);
+    expect(readdirSync(workspace(1, 'other name'))).toEqual(['.bashrc']);
   });
 
   it('a file here may have a colon in its name, and one on a machine any bytes that a shell dislikes', async () => {

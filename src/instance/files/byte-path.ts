@@ -44,3 +44,8 @@ export function staysInside(path: string): boolean {
   if (path === '' || path.includes('\0')) return false;
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }
+
+/** A path from the root on without `.`, `..` or empty parts: what a real path is, if the machine that names it does not lie. */
+export function isRealPath(path: string): boolean {
+  return path === '/' || (path.startsWith('/') && staysInside(path.slice(1)));
+}

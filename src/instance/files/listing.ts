@@ -1,5 +1,7 @@
+import type { ForgeError } from '../../errors.js';
+import { unreadableAnswer } from '../remote-script.js';
 import { type BytePath, staysInside } from './byte-path.js';
-import type { EntryType, TreeEntry } from './tree-entry.js';
+import { type EntryType, permissionBits, type TreeEntry } from './tree-entry.js';
 
 const FIELDS = ['%H', '%y', '%s', '%m', '%T@', '%n', '%D:%i', '%b', '%U:%G', '%P', '%l'];
 const FORMAT = FIELDS.map((field) => `${field}\\0`).join('');
@@ -16,18 +18,45 @@ export interface Listed {
   entry: TreeEntry;
 }
 
-/** Reads the output of `findEach` as it comes in. */
+/** What a machine may list at most; more than any workspace has, and less than this computer's memory. */
+export interface ListingLimits {
+  entries: number;
+  /** Of all fields together. */
+  bytes: number;
+}
+
+const LIMITS: ListingLimits = { entries: 2_000_000, bytes: 256 * 1024 * 1024 };
+
+/** Longer than any path that Linux takes. */
+const LONGEST_FIELD_BYTES = 64 * 1024;
+
+/**
+ * Reads the output of `findEach` as it comes in. It is a stranger's: what is no such list, or has no end, is an error
+ * (REMOTE_ANSWER_UNREADABLE); a path that would lead out of its root is left out.
+ */
 export class ListingParser {
   private rest = '';
   private fields: string[] = [];
+  private readonly limits: ListingLimits;
+  private entries = 0;
+  private bytes = 0;
+
+  constructor(limits: ListingLimits = LIMITS) {
+    this.limits = limits;
+  }
 
   push(chunk: Buffer): Listed[] {
     const found: Listed[] = [];
     const parts = (this.rest + chunk.toString('latin1')).split('\0');
     this.rest = parts.pop() ?? '';
+    this.bytes += chunk.length;
+    if (this.bytes > this.limits.bytes) throw unusable('is too long');
+    if (this.rest.length > LONGEST_FIELD_BYTES) throw unusable('has a name that no system takes');
     for (const part of parts) {
       this.fields.push(part);
       if (this.fields.length < FIELDS.length) continue;
+      this.entries += 1;
+      if (this.entries > this.limits.entries) throw unusable(`has more than ${this.limits.entries} entries`);
       const listed = readEntry(this.fields);
       if (listed !== null) found.push(listed);
       this.fields = [];
@@ -41,33 +70,51 @@ export class ListingParser {
   }
 }
 
+const BLOCK_BYTES = 512;
+
 const TYPES: Record<string, EntryType> = { f: 'file', d: 'directory', l: 'link' };
 
 function readEntry(fields: readonly string[]): Listed | null {
-  const [root = '', kind = '', size, mode = '', time = '', names, inode = '', blocks, owner = '', path = '', target] =
-    fields;
-  const type = TYPES[kind] ?? 'other';
+  const [root = '', kind = '', size = '', mode = '', time = '', names = '', inode = '', blocks = ''] = fields;
+  const [owner = '', path = '', target = ''] = fields.slice(8);
   if (path !== '' && !staysInside(path)) return null;
-  const [uid, gid] = owner.split(':').map(Number);
-  const isFile = type === 'file';
+  const [, uid = '', gid = ''] = /^(\d{1,10}):(\d{1,10})$/u.exec(owner) ?? [];
+  const isFile = kind === 'f';
   return {
     root: root as BytePath,
     entry: {
       path: path as BytePath,
-      type,
-      size: isFile ? Number(size) : 0,
-      mode: Number.parseInt(mode, 8) & 0o7777,
+      type: TYPES[kind] ?? 'other',
+      size: isFile ? readCount(size) : 0,
+      mode: readMode(mode),
       mtimeNs: readTime(time),
-      target: type === 'link' ? ((target ?? '') as BytePath) : null,
-      inode: isFile && Number(names) > 1 ? inode : null,
-      allocatedBytes: isFile ? Number(blocks) * 512 : 0,
-      owner: { uid: uid ?? 0, gid: gid ?? 0 },
+      target: kind === 'l' ? (target as BytePath) : null,
+      inode: isFile && readCount(names) > 1 ? inode : null,
+      allocatedBytes: isFile ? readCount(blocks, Number.MAX_SAFE_INTEGER / BLOCK_BYTES) * BLOCK_BYTES : 0,
+      owner: { uid: readCount(uid), gid: readCount(gid) },
     },
   };
 }
 
+/** A size that no file has would become a negative length or NaN somewhere behind. */
+function readCount(text: string, most = Number.MAX_SAFE_INTEGER): number {
+  const count = /^\d{1,16}$/u.test(text) ? Number(text) : Number.NaN;
+  if (count <= most) return count;
+  throw unusable('has a number that is none');
+}
+
+function readMode(text: string): number {
+  if (!/^[0-7]{1,5}$/u.test(text)) throw unusable('has a mode that is none');
+  return permissionBits(Number.parseInt(text, 8));
+}
+
 /** find prints seconds and, after the point, nanoseconds and one more digit. */
 function readTime(text: string): bigint {
-  const [, seconds = '0', fraction = ''] = /^(-?\d+)(?:\.(\d+))?$/u.exec(text) ?? [];
+  const [, seconds, fraction = ''] = /^(-?\d{1,15})(?:\.(\d{1,20}))?$/u.exec(text) ?? [];
+  if (seconds === undefined) throw unusable('has a time that is none');
   return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+}
+
+function unusable(why: string): ForgeError {
+  return unreadableAnswer(`The list of files that the instance sent cannot be used: it ${why}.`);
 }

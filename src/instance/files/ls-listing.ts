@@ -117,7 +117,6 @@ function readMode(rights: string): number {
   let mode = 0;
   for (const [at, letter] of [...rights].entries()) {
     if (/[rwxst]/u.test(letter)) mode |= 0o400 >> at;
-    if (/[sStT]/u.test(letter)) mode |= at === 2 ? 0o4000 : at === 5 ? 0o2000 : 0o1000;
   }
   return mode;
 }

@@ -1,8 +1,11 @@
+import { unreadableAnswer } from '../remote-script.js';
 import type { BytePath } from './byte-path.js';
 
 /** A change of names and attributes. Paths are relative to one directory; each is done, or fails, by itself. */
 export type Operation =
   | { do: 'mkdir'; path: BytePath }
+  /** A directory of this login's alone (0700). What somebody else has put there, a link too, is a failure. */
+  | { do: 'own'; path: BytePath }
   /** Takes the place of a file that is there. */
   | { do: 'rename'; from: BytePath; path: BytePath }
   | { do: 'symlink'; target: BytePath; path: BytePath }
@@ -56,13 +59,19 @@ function formatTime(ns: bigint): string {
 
 /** One process for thousands of changes. */
 const IN_PYTHON = `
-import os, shutil, sys
+import os, shutil, stat, sys
 fields = sys.stdin.buffer.read().split(b"\\0")
 def replace(make, path):
-    draft = os.path.join(os.path.dirname(path), b"${PART_PREFIX}%d" % os.getpid())
+    draft = os.path.join(os.path.dirname(path), b"${PART_PREFIX}" + os.urandom(8).hex().encode())
     make(draft)
-    os.rename(draft, path)
-    if os.path.lexists(draft): os.unlink(draft)
+    try: os.rename(draft, path)
+    finally:
+        if os.path.lexists(draft): os.unlink(draft)
+def own(path):
+    try: os.mkdir(path, 0o700)
+    except FileExistsError:
+        found = os.lstat(path)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077: raise
 def touch(how, path):
     ns = int(how.replace(b".", b""))
     os.utime(path, ns=(ns, ns), follow_symlinks=False)
@@ -71,6 +80,7 @@ def remove(path):
     elif os.path.lexists(path): os.unlink(path)
 does = {
     b"mkdir": lambda how, path: os.path.isdir(path) or os.mkdir(path, 0o700),
+    b"own": lambda how, path: own(path),
     b"rename": os.rename,
     b"symlink": lambda how, path: replace(lambda draft: os.symlink(how, draft), path),
     b"link": lambda how, path: replace(lambda draft: os.link(how, draft, follow_symlinks=False), path),
@@ -92,9 +102,14 @@ for at in range(0, len(fields) - 2, 3):
 
 /** The same with one process a change, for a machine without Python. */
 const IN_BASH = `
+own() {
+  said=$(mkdir -m 700 -- "$1" 2>&1) && return
+  case $(stat -c '%F %u %a' -- "$1") in "directory $(id -u) "*00) ;; *) printf '%s\\n' "$said"; return 1 ;; esac
+}
 change() {
   case $1 in
     mkdir) [ -d "$3" ] || mkdir -m 700 -- "$3" ;;
+    own) own "$3" ;;
     rename) mv -fT -- "$2" "$3" ;;
     symlink) ln -sfnT -- "$2" "$3" ;;
     link) ln -fPT -- "$2" "$3" ;;
@@ -129,10 +144,16 @@ export interface FailedOperation {
   reason: string;
 }
 
-export function parseFailures(output: Buffer): FailedOperation[] {
-  return output
-    .toString('utf8')
-    .split('\0')
-    .slice(0, -1)
-    .map((line) => ({ index: Number.parseInt(line, 10), reason: line.slice(line.indexOf(' ') + 1) }));
+/** "12345 No space left on device" and NUL. */
+export const LONGEST_FAILURE_BYTES = 256;
+
+/** `operations`: how many were sent. Throws (REMOTE_ANSWER_UNREADABLE) for what is no such list. */
+export function parseFailures(output: Buffer, operations: number): FailedOperation[] {
+  const lines = output.toString('utf8').split('\0').slice(0, -1);
+  return lines.map((line) => {
+    const [, index, reason = ''] = /^(\d{1,9}) (.{1,200})$/su.exec(line) ?? [];
+    if (index === undefined || Number(index) >= operations || lines.length > operations)
+      throw unreadableAnswer('The instance was told to change files and answered with nonsense.');
+    return { index: Number(index), reason };
+  });
 }

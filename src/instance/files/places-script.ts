@@ -1,12 +1,14 @@
 import { EXIT, ForgeError } from '../../errors.js';
 import { LOAD_ENVIRONMENT } from '../environment-script.js';
-import { type BytePath, fromText } from './byte-path.js';
+import { unreadableAnswer } from '../remote-script.js';
+import { type BytePath, fromText, isRealPath } from './byte-path.js';
 
 /** Directories that typed paths count from, and whether the tools are there. */
 export const PLACES_SCRIPT = `
 ROOT="\${FORGECTL_ROOT-}"
 ${LOAD_ENVIRONMENT}
-printf '%s\\n' "$(realpath -m -- "$ROOT/")" "\${WORKSPACE%/}" "$HOME"
+plain() { [ -z "$1" ] || realpath -ms -- "$1"; }
+printf '%s\\n' "$(realpath -m -- "$ROOT/")" "$(plain "\${WORKSPACE-}")" "$(plain "\${HOME-}")"
 find / -maxdepth 0 -printf 'find\\n' 2>/dev/null
 tar --version 2>/dev/null | grep -o 'GNU tar'
 for tool in dd sha256sum xargs; do command -v "$tool"; done | wc -l`;
@@ -28,9 +30,10 @@ export function parsePlaces(output: string, name: string): RemotePlaces {
       hint: 'Every image of Forge has them. Is it another image?',
     });
   }
-  return {
-    root: fromText(root === '/' ? '' : root),
-    workspace: fromText(workspace === '' ? `${root}/workspace` : workspace),
-    home: fromText(home === '' ? `${root}/root` : home),
-  };
+  const base = root === '/' ? '' : root;
+  const places = [workspace === '' ? `${base}/workspace` : workspace, home === '' ? `${base}/root` : home];
+  // What is typed is joined to them.
+  if (![root, ...places].every(isRealPath)) throw unreadableAnswer(`${name} names directories that are none.`);
+  const [inWorkspace = '', inHome = ''] = places;
+  return { root: fromText(base), workspace: fromText(inWorkspace), home: fromText(inHome) };
 }

@@ -9,7 +9,7 @@ export interface TreeEntry {
   type: EntryType;
   /** Of files; 0 otherwise. */
   size: number;
-  /** 0 to 0o7777 */
+  /** Read, write and execute bits: 0 to 0o777. A setuid bit of a stranger must not come along, so it is never read. */
   mode: number;
   mtimeNs: bigint;
   /** Of links. */
@@ -19,6 +19,11 @@ export interface TreeEntry {
   /** Of files: what the disk holds of it, which is less than its size when it has holes or is compressed. */
   allocatedBytes: number;
   owner: { uid: number; gid: number };
+}
+
+/** Of a mode as a system tells it: without setuid, setgid and sticky. */
+export function permissionBits(mode: number): number {
+  return mode & 0o777;
 }
 
 /** One run of bytes of a file. */

@@ -28,11 +28,7 @@ export interface Mismatch {
 }
 
 /** What differs between an entry and its copy; the first difference that explains the others. */
-export function compareEntries(
-  source: TreeEntry,
-  copy: TreeEntry | undefined,
-  keptMode: (mode: number) => number = (mode) => mode,
-): Mismatch[] {
+export function compareEntries(source: TreeEntry, copy: TreeEntry | undefined): Mismatch[] {
   const at = (what: Difference, one: string, other: string | null): Mismatch => {
     return { path: source.path, what, source: one, destination: other };
   };
@@ -41,8 +37,7 @@ export function compareEntries(
   if (source.type === 'link') return source.target === copy.target ? [] : [at('target', text(source), text(copy))];
   const found: Mismatch[] = [];
   if (source.size !== copy.size) found.push(at('size', String(source.size), String(copy.size)));
-  const mode = keptMode(source.mode);
-  if (mode !== copy.mode) found.push(at('mode', octal(mode), octal(copy.mode)));
+  if (source.mode !== copy.mode) found.push(at('mode', octal(source.mode), octal(copy.mode)));
   // A directory's time is changed by whoever works in it.
   if (source.type === 'file' && !isSameTime(source.mtimeNs, copy.mtimeNs))
     found.push(at('mtime', time(source.mtimeNs), time(copy.mtimeNs)));

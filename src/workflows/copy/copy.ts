@@ -3,7 +3,7 @@ import { type BytePath, HERE, parentOf } from '../../instance/files/byte-path.js
 import type { Mismatch } from './compare.js';
 import { planTree, type TreePlan, type Wishes } from './plan.js';
 import type { Problem, Side } from './side.js';
-import { lookAtStaging, type Staging, tidyStaging } from './staging.js';
+import { lookAtStaging, type Staging, type StagingOwner, tidyStaging } from './staging.js';
 import { type TransferContext, transferTree } from './transfer.js';
 import { type CopyRequest, type Gathered, gatherTrees } from './trees.js';
 import { type Verify, verifyTree } from './verify.js';
@@ -116,7 +116,7 @@ export async function runCopy(context: TransferContext, { plan, survey, verify }
 }
 
 /** Where a copy was stopped. What cannot be tidied now is tidied by the next copy of the same. */
-export async function tidyAfterStop(sides: { source: Side; destination: Side }, plan: CopyPlan): Promise<void> {
+export async function tidyAfterStop(sides: StagingOwner & { destination: Side }, plan: CopyPlan): Promise<void> {
   for (const tree of plan.trees) await tidyStaging(sides, tree).catch(() => {});
 }
 

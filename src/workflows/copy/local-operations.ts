@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -17,6 +18,7 @@ import {
 } from 'node:fs';
 import { type BytePath, joinPath, parentOf, toBytes } from '../../instance/files/byte-path.js';
 import { type Operation, PART_PREFIX } from '../../instance/files/operations.js';
+import { permissionBits } from '../../instance/files/tree-entry.js';
 
 /** What `applyCommand` does on a machine. */
 export function applyLocally(base: BytePath, operations: readonly Operation[]): { index: number; reason: string }[] {
@@ -40,10 +42,13 @@ const DOES: Does = {
   mkdir: ({ path }, at) => {
     if (!isDirectory(at(path))) mkdirSync(at(path), 0o700);
   },
+  own: ({ path }, at) => {
+    if (!isOwnDirectory(at(path))) mkdirSync(at(path), 0o700);
+  },
   rename: ({ from, path }, at) => renameSync(at(from), at(path)),
   symlink: ({ target, path }, at) => replace(path, at, (draft) => symlinkSync(toBytes(target), draft)),
   link: ({ from, path }, at) => replace(path, at, (draft) => linkSync(at(from), draft)),
-  chmod: ({ mode, path }, at) => chmodSync(at(path), keptMode(mode)),
+  chmod: ({ mode, path }, at) => chmodSync(at(path), permissionBits(mode)),
   touch: ({ mtimeNs, path }, at) => lutimesSync(at(path), timeOf(mtimeNs), timeOf(mtimeNs)),
   chown: ({ owner, path }, at) => chownSync(at(path), owner.uid, owner.gid),
   create: ({ path }, at) => {
@@ -64,19 +69,24 @@ export function timeOf(ns: bigint): number | Date {
   return ns < 0n ? new Date(Number(ns / 1_000_000n)) : Number(ns) / 1e9;
 }
 
-/** A file that acts as its owner is made only for who may make one of any owner. */
-export function keptMode(mode: number): number {
-  return process.getuid?.() === 0 ? mode : mode & 0o777;
-}
-
 function isDirectory(path: Buffer): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
+/** Made by this user and closed to all others. A link to a directory is not one. */
+function isOwnDirectory(path: Buffer): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats?.isDirectory() === true && stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0;
+}
+
+/** The draft has a name that nobody can have put a trap under, and is gone afterwards, whatever happens. */
 function replace(path: BytePath, at: At, make: (draft: Buffer) => void): void {
-  const draft = at(joinPath(parentOf(path), `${PART_PREFIX}${process.pid}` as BytePath));
+  const draft = at(joinPath(parentOf(path), `${PART_PREFIX}${randomBytes(8).toString('hex')}` as BytePath));
   make(draft);
-  renameSync(draft, at(path));
-  // Two names of the same file: the system leaves both.
-  if (lstatSync(draft, { throwIfNoEntry: false }) !== undefined) rmSync(draft as never);
+  try {
+    renameSync(draft, at(path));
+  } finally {
+    // Two names of the same file: the system leaves both.
+    if (lstatSync(draft, { throwIfNoEntry: false }) !== undefined) rmSync(draft as never);
+  }
 }

@@ -11,15 +11,15 @@ import {
   writeSync,
 } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { type BytePath, joinPath, toBytes } from '../../instance/files/byte-path.js';
+import { type BytePath, joinPath, parentOf, toBytes } from '../../instance/files/byte-path.js';
 import type { Operation } from '../../instance/files/operations.js';
 import { mayHaveHoles, type Range, rangesBytes, type TreeEntry } from '../../instance/files/tree-entry.js';
 import { isUnchanged } from './compare.js';
 import { mapLocalFile } from './local-map.js';
-import { applyLocally, keptMode, timeOf } from './local-operations.js';
+import { applyLocally, timeOf } from './local-operations.js';
 import { readLocalRanges, writeLocalRanges } from './local-ranges.js';
 import { entryOf } from './local-tree.js';
-import { readProblem, ShorterThanListed, writeProblem } from './problems.js';
+import { notOurs, readProblem, ShorterThanListed, writeProblem } from './problems.js';
 import type { Pack, PackedFile, PackedItem, PackPlace, Problem } from './side.js';
 
 /** Files up to here are read and written in one piece: the switches to and fro would cost more than the waiting. */
@@ -118,7 +118,8 @@ export async function storeLocalPack(
   const clear: Operation[] = [{ do: 'remove', path: aside }];
   const written: number[] = [];
   const unwritable = new Map<number, Problem>();
-  applyLocally(base, [...clear, { do: 'mkdir', path: aside }]);
+  const [failed] = applyLocally(base, [{ do: 'own', path: parentOf(aside) }, ...clear, { do: 'own', path: aside }]);
+  if (failed !== undefined) throw notOurs(failed.reason);
   try {
     for await (const file of pack.files) {
       const { source } = items[file.index] as PackedItem;
@@ -152,7 +153,7 @@ async function write(path: BytePath, source: TreeEntry, { map, content }: Packed
   try {
     if (parts.length > 0) writeSync(handle, parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts));
     if (map !== null) ftruncateSync(handle, source.size);
-    fchmodSync(handle, keptMode(source.mode));
+    fchmodSync(handle, source.mode);
     futimesSync(handle, timeOf(source.mtimeNs), timeOf(source.mtimeNs));
   } finally {
     closeSync(handle);

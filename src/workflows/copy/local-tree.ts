@@ -1,7 +1,7 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type BytePath, fromBytes, HERE, joinPath, toBytes } from '../../instance/files/byte-path.js';
-import type { TreeEntry } from '../../instance/files/tree-entry.js';
+import { permissionBits, type TreeEntry } from '../../instance/files/tree-entry.js';
 import type { Listing } from './side.js';
 
 /** Looks in a row, before timers and the network get their turn. Asking one by one would cost more than the looks. */
@@ -63,7 +63,7 @@ export function entryOf(path: BytePath, stats: BigIntStats, target: BytePath | n
     path,
     type,
     size: isFile ? Number(stats.size) : 0,
-    mode: Number(stats.mode) & 0o7777,
+    mode: permissionBits(Number(stats.mode)),
     mtimeNs: stats.mtimeNs,
     target,
     inode: isFile && stats.nlink > 1n ? `${stats.dev}:${stats.ino}` : null,

@@ -1,6 +1,7 @@
-import { type BytePath, joinPath } from '../../instance/files/byte-path.js';
+import { type BytePath, HERE, joinPath, parentOf } from '../../instance/files/byte-path.js';
 import { mayHaveHoles, type TreeEntry } from '../../instance/files/tree-entry.js';
 import { isSameTime } from './compare.js';
+import { outwardLinks } from './links.js';
 import type { PackedItem, Problem } from './side.js';
 
 export interface Wishes {
@@ -10,6 +11,8 @@ export interface Wishes {
   update: boolean;
   /** What has the same size and time at the destination counts as copied. */
   skipSame: boolean;
+  /** inside: a stranger's links are made only where they stay within what is copied. */
+  links: 'all' | 'inside';
   /** From here on a file travels in ranges of its own, which go on where they stopped. */
   largeBytes: number;
 }
@@ -57,6 +60,7 @@ type Verdict = 'copy' | 'in_the_way' | SkipReason;
 export function planTree(tree: Tree, wishes: Wishes): TreePlan {
   const planning = new Planning(tree, wishes);
   for (const item of tree.pairs) planning.add(item);
+  if (wishes.links === 'inside') planning.leaveOutwardLinks();
   return planning.plan;
 }
 
@@ -93,9 +97,22 @@ class Planning {
     else if (source.inode === null || !this.addHardLink(item, source.inode)) this.addFile(item);
   }
 
+  leaveOutwardLinks(): void {
+    const { plan } = this;
+    const { existing } = plan.tree;
+    const same = plan.skipped.filter(({ source, reason }) => source.type === 'link' && reason === 'same');
+    const outward = outwardLinks([...plan.links, ...same], existing);
+    const isOutward = ({ destination }: PackedItem): boolean => outward.has(destination);
+    plan.replaced -= plan.links.filter((item) => isOutward(item) && existing.has(item.destination)).length;
+    for (const item of plan.links.filter(isOutward)) this.refuse(item, 'outward_link');
+    plan.links = plan.links.filter((item) => !isOutward(item));
+  }
+
+  /** A directory comes before what is in it. */
   private isBelowBlocked(path: BytePath): boolean {
-    for (const blocked of this.blocked) if (path === blocked || path.startsWith(`${blocked}/`)) return true;
-    return false;
+    const isBelow = path !== HERE && this.blocked.has(parentOf(path));
+    if (isBelow) this.blocked.add(path);
+    return isBelow;
   }
 
   private addDirectory(item: PackedItem): void {

@@ -22,7 +22,7 @@ export async function prepareTree(
   }
   operations.push(...directoryOperations(plan).map((one) => ({ ...one, path: fromTop(one.path) })));
   if (needsStaging(plan)) {
-    operations.push({ do: 'mkdir', path: fromTop(staging.directory) });
+    operations.push({ do: 'own', path: fromTop(staging.directory) });
     operations.push(...staging.stale.map((path): Operation => ({ do: 'remove', path: fromTop(path) })));
     for (const item of plan.large)
       operations.push({ do: 'create', path: fromTop(joinPath(staging.directory, partName(item))) });

@@ -29,6 +29,15 @@ export function writeProblem(error: unknown): Problem {
   return { kind: 'unwritable', detail: code };
 }
 
+/** The folder in which files grow is somebody else's, or cannot be made. */
+export function notOurs(reason: string): ForgeError {
+  return new ForgeError(`The folder for unfinished files there cannot be used: ${reason}.`, {
+    code: 'COPY_NOT_WRITABLE',
+    exit: EXIT.notPermitted,
+    hint: 'Somebody else may have put something under its name. Choose another place.',
+  });
+}
+
 /** What a remote command that failed says of it. */
 export function commandFailed(
   what: string,

@@ -1,4 +1,5 @@
 import { deskRequest, type FileScript } from '../../instance/files/file-scripts.js';
+import { unreadableAnswer } from '../../instance/remote-script.js';
 import { connectionLost } from '../../ssh/login-failure.js';
 import type { Running } from './remote-runner.js';
 
@@ -7,11 +8,17 @@ export interface Said {
   stderr: string;
 }
 
+/** Takes a piece of an answer; the next one is read when it is done. What it throws ends the desk. */
+export type OnOutput = (chunk: Buffer) => void | Promise<void>;
+
 interface Question {
-  onOutput: (chunk: Buffer) => void;
+  onOutput: OnOutput;
   resolve: (said: Said) => void;
   reject: (error: unknown) => void;
 }
+
+/** "255 20000": the status of a script and the length of what it said on stderr. */
+const LONGEST_STATUS = 10;
 
 /**
  * A process on the machine that answers one question after the other, so that a question costs one way there and back
@@ -37,7 +44,7 @@ export class RemoteDesk {
     return this.state === 'open';
   }
 
-  ask(script: FileScript, input: Buffer, onOutput: (chunk: Buffer) => void): Promise<Said> {
+  ask(script: FileScript, input: Buffer, onOutput: OnOutput): Promise<Said> {
     // It may have closed since it was looked at.
     if (this.state === 'closed') return Promise.reject(connectionLost('it was closed'));
     return new Promise((resolve, reject) => {
@@ -50,30 +57,33 @@ export class RemoteDesk {
     let held: Buffer = Buffer.alloc(0);
     for await (const chunk of this.running.output) {
       held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      for (let rest = this.takeAnswer(held); rest !== null; rest = this.takeAnswer(held)) held = rest;
+      for (let rest = await this.takeAnswer(held); rest !== null; rest = await this.takeAnswer(held)) held = rest;
       // All but what may be the beginning of the sign, or of what comes with it.
       const at = held.indexOf(this.sign);
       const passed = at === -1 ? Math.max(0, held.length - this.sign.length) : at;
-      if (passed > 0) this.questions[0]?.onOutput(held.subarray(0, passed));
+      if (passed > 0) await this.questions[0]?.onOutput(held.subarray(0, passed));
       held = held.subarray(passed);
     }
     await this.running.ended;
   }
 
   /** What is behind the first whole answer; null when there is none yet. */
-  private takeAnswer(held: Buffer): Buffer | null {
+  private async takeAnswer(held: Buffer): Promise<Buffer | null> {
     const at = held.indexOf(this.sign);
-    const lineEnd = at === -1 ? -1 : held.indexOf('\n', at + this.sign.length);
-    if (lineEnd === -1) return null;
-    const [status = Number.NaN, length = 0] = held
-      .toString('latin1', at + this.sign.length, lineEnd)
-      .split(' ')
-      .map(Number);
-    const end = lineEnd + 1 + length;
+    if (at === -1) return null;
+    const begin = at + this.sign.length;
+    const line = held.toString('latin1', begin, begin + LONGEST_STATUS);
+    const lineEnd = line.indexOf('\n');
+    if (lineEnd === -1 && line.length < LONGEST_STATUS) return null;
+    const [, status, length] = /^(\d{1,3}) (\d{1,5})$/u.exec(line.slice(0, Math.max(0, lineEnd))) ?? [];
+    if (status === undefined) throw unreadableAnswer('The instance answered a question about its files with nonsense.');
+    const end = begin + lineEnd + 1 + Number(length);
     if (held.length < end) return null;
-    const question = this.questions.shift();
-    if (at > 0) question?.onOutput(held.subarray(0, at));
-    question?.resolve({ exitCode: status, stderr: held.toString('utf8', lineEnd + 1, end) });
+    // It is asked for until it is answered: what takes its output may fail.
+    const [question] = this.questions;
+    if (at > 0) await question?.onOutput(held.subarray(0, at));
+    this.questions.shift();
+    question?.resolve({ exitCode: Number(status), stderr: held.toString('utf8', begin + lineEnd + 1, end) });
     return held.subarray(end);
   }
 

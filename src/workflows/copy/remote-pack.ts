@@ -4,15 +4,23 @@ import { joinPath, toBytes } from '../../instance/files/byte-path.js';
 import { ByteReader } from '../../instance/files/byte-reader.js';
 import { LAST_MEMBER, readPackScript, writePackScript } from '../../instance/files/file-scripts.js';
 import { ListingParser } from '../../instance/files/listing.js';
-import { encodeOperations, type Operation, parseFailures } from '../../instance/files/operations.js';
+import {
+  encodeOperations,
+  LONGEST_FAILURE_BYTES,
+  type Operation,
+  parseFailures,
+} from '../../instance/files/operations.js';
 import { decodeArchive } from '../../instance/files/tar-decoder.js';
 import { type ArchiveFile, encodeArchive } from '../../instance/files/tar-encoder.js';
 import { BrokenArchive } from '../../instance/files/tar-format.js';
 import type { TreeEntry } from '../../instance/files/tree-entry.js';
 import { isUnchanged } from './compare.js';
 import { commandFailed } from './problems.js';
-import { feed, type RemoteRunner, type Running } from './remote-runner.js';
+import { collectOutput, feed, type RemoteRunner, type Running } from './remote-runner.js';
 import type { Pack, PackedFile, PackedItem, PackPlace, Problem } from './side.js';
+
+/** Two names of the longest path that Linux takes, and numbers. */
+const LONGEST_ENTRY_BYTES = 10_000;
 
 interface PackSource {
   base: BytePath;
@@ -34,7 +42,7 @@ export function openRemotePack(runner: RemoteRunner, source: PackSource): Pack {
       const reader = new ByteReader(running.output);
       for await (const file of filesOf(reader, entries, found))
         yield { ...file, content: explained(file.content, running, source.name) };
-      for (const entry of await readListing(reader)) now.set(entry.path, entry);
+      for (const entry of await readListing(reader, entries.length)) now.set(entry.path, entry);
       await fed;
       await running.ended;
       isDone = true;
@@ -65,8 +73,9 @@ async function* filesOf(
   }
 }
 
-async function readListing(reader: ByteReader): Promise<TreeEntry[]> {
-  const parser = new ListingParser();
+/** `most`: how many were asked for. */
+async function readListing(reader: ByteReader, most: number): Promise<TreeEntry[]> {
+  const parser = new ListingParser({ entries: most, bytes: most * LONGEST_ENTRY_BYTES });
   const listed: TreeEntry[] = [];
   for await (const chunk of reader.rest()) {
     for (const { root, entry } of parser.push(chunk)) {
@@ -151,12 +160,12 @@ export async function storeRemotePack(
     running.cut(error);
     throw error;
   }
-  const parts: Buffer[] = [];
-  for await (const chunk of running.output) parts.push(chunk);
+  const moves = stored.filter((index) => !problems.has(index));
+  const operations = moves.length * OPERATIONS_A_FILE;
+  const output = await collectOutput(running, operations * LONGEST_FAILURE_BYTES);
   const end = await running.ended;
   if (end.exitCode !== 0) throw commandFailed('store files', name, end);
-  const moves = stored.filter((index) => !problems.has(index));
-  for (const { index, reason } of parseFailures(Buffer.concat(parts)))
+  for (const { index, reason } of parseFailures(output, operations))
     problems.set(moves[Math.floor(index / OPERATIONS_A_FILE)] ?? -1, { kind: 'unwritable', detail: reason });
   return problems;
 }

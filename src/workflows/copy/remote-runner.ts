@@ -1,10 +1,10 @@
 import { ForgeError } from '../../errors.js';
 import { deskCommand, type FileScript, startCommand } from '../../instance/files/file-scripts.js';
-import { newMarker } from '../../instance/remote-script.js';
+import { newMarker, unreadableAnswer } from '../../instance/remote-script.js';
 import { connectionLost } from '../../ssh/login-failure.js';
 import { type ProcessEnd, RemoteProcess } from '../../ssh/process.js';
 import type { ConnectionPool } from './connection-pool.js';
-import { RemoteDesk, type Said } from './remote-desk.js';
+import { type OnOutput, RemoteDesk, type Said } from './remote-desk.js';
 
 export interface Running {
   write(chunk: Buffer | string): Promise<boolean>;
@@ -21,6 +21,8 @@ export interface Answer extends Said {
 
 /** A banner of a login, at most. */
 const MOST_NOISE_BYTES = 256 * 1024;
+/** An answer that is held as a whole: more than any question here is worth. */
+const MOST_ANSWER_BYTES = 4 * 1024 * 1024;
 const TRIES = 4;
 /** What the machine itself takes for the quickest answer. */
 const SHELL_MS = 8;
@@ -60,17 +62,22 @@ export class RemoteRunner {
   }
 
   /** One question, asked again on a new connection when the answer was lost: only for what may be done twice. */
-  async ask(script: FileScript, input: Buffer = Buffer.alloc(0)): Promise<Answer> {
+  async ask(script: FileScript, input: Buffer = Buffer.alloc(0), mostBytes = MOST_ANSWER_BYTES): Promise<Answer> {
     let parts: Buffer[] = [];
     const said = await this.askFor(script, input, () => {
       parts = [];
-      return (chunk) => parts.push(chunk);
+      let bytes = 0;
+      return (chunk) => {
+        bytes += chunk.length;
+        if (bytes > mostBytes) throw answerTooLong();
+        parts.push(chunk);
+      };
     });
     return { ...said, output: Buffer.concat(parts) };
   }
 
   /** The same for an answer that is too long to be held: `begin` is called at each try, and what it gives takes the output. */
-  async askFor(script: FileScript, input: Buffer, begin: () => (chunk: Buffer) => void): Promise<Said> {
+  async askFor(script: FileScript, input: Buffer, begin: () => OnOutput): Promise<Said> {
     for (let tries = 1; ; tries += 1) {
       try {
         const desk = await this.openDesk();
@@ -128,6 +135,26 @@ export class RemoteRunner {
 /** The connection failed, or the channel; another try may go through. */
 export function isLost(error: unknown): error is ForgeError {
   return error instanceof ForgeError && error.code.startsWith('SSH_');
+}
+
+export function answerTooLong(): ForgeError {
+  return unreadableAnswer('The instance answered a question about its files with more than was asked for.');
+}
+
+/** The output of a process, as a whole. Throws (REMOTE_ANSWER_UNREADABLE) when it is longer than what was asked for can be. */
+export async function collectOutput({ output, cut }: Running, mostBytes: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of output) {
+    bytes += chunk.length;
+    if (bytes > mostBytes) {
+      const error = answerTooLong();
+      cut(error);
+      throw error;
+    }
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts);
 }
 
 /** Gives all of it and closes the input; stops when nobody reads any more. */

@@ -1,4 +1,4 @@
-import { type BytePath, joinPath, toBytes, toText } from '../../instance/files/byte-path.js';
+import { type BytePath, isRealPath, joinPath, toBytes, toText } from '../../instance/files/byte-path.js';
 import {
   applyScript,
   hashFilesScript,
@@ -9,16 +9,23 @@ import {
   spaceScript,
 } from '../../instance/files/file-scripts.js';
 import { ListingParser } from '../../instance/files/listing.js';
-import { encodeOperations, type Operation, parseFailures } from '../../instance/files/operations.js';
+import {
+  encodeOperations,
+  LONGEST_FAILURE_BYTES,
+  type Operation,
+  parseFailures,
+} from '../../instance/files/operations.js';
 import type { RemotePlaces } from '../../instance/files/places-script.js';
 import type { Range, TreeEntry } from '../../instance/files/tree-entry.js';
-import { cutOff } from '../../instance/remote-script.js';
+import { cutOff, unreadableAnswer } from '../../instance/remote-script.js';
 import { commandFailed } from './problems.js';
 import { openRemotePack, storeRemotePack } from './remote-pack.js';
 import { readMap, readRemoteRanges, writeRemoteRanges } from './remote-ranges.js';
-import { feed, type RemoteRunner } from './remote-runner.js';
+import { answerTooLong, collectOutput, feed, type RemoteRunner } from './remote-runner.js';
 import type { Listing, Pack, PackedItem, PackPlace, Place, Problem, Side, Space } from './side.js';
 import { Unpacked } from './unpacked.js';
+
+const KINDS = { d: 'directory', f: 'file', l: 'dangling', '-': null } as const;
 
 /** The files of one instance, through bash, find, tar, dd and sha256sum; nothing needs to be installed there. */
 export class RemoteSide implements Side {
@@ -42,14 +49,13 @@ export class RemoteSide implements Side {
 
   async resolve(typed: BytePath): Promise<Place> {
     const { output, ...end } = await this.runner.ask(resolveScript(this.absolute(typed)));
-    const [real, kind, parent] = output.toString('latin1').split('\0');
+    const [real, kind = '', parent, ...more] = output.toString('latin1').split('\0');
     if (real === undefined || parent === undefined) throw commandFailed('look up the path', this.name, end);
-    const kinds = { d: 'directory', f: 'file', l: 'dangling' } as const;
-    return {
-      real: real as BytePath,
-      kind: kinds[kind as 'd' | 'f' | 'l'] ?? null,
-      parentIsDirectory: parent === 'd',
-    };
+    const isKind = kind === 'd' || kind === 'f' || kind === 'l' || kind === '-';
+    // A path with `..` in it would be used as it is, and lead elsewhere.
+    if (!isRealPath(real) || !isKind || more.join('') !== '')
+      throw unreadableAnswer(`${this.name} was asked where a path leads and answered with nonsense.`);
+    return { real: real as BytePath, kind: KINDS[kind], parentIsDirectory: parent === 'd' };
   }
 
   isTop(real: BytePath): boolean {
@@ -71,16 +77,15 @@ export class RemoteSide implements Side {
     const { stderr, exitCode } = await this.runner.askFor(listScript(options), nulList(paths), () => {
       parser = new ListingParser();
       entries.clear();
+      for (const path of paths) entries.set(path, []);
       unpacked = new Unpacked((chunk) => {
-        for (const { root, entry } of parser.push(chunk)) {
-          const known = entries.get(root);
-          if (known === undefined) entries.set(root, [entry]);
-          else known.push(entry);
-        }
+        // What was not asked for is not listed.
+        for (const { root, entry } of parser.push(chunk)) entries.get(root)?.push(entry);
       });
       return (chunk) => unpacked.push(chunk);
     });
     if (!(await unpacked.end()) || !parser.isWhole || !isListed(exitCode)) throw cutOff();
+    for (const path of paths) if (entries.get(path)?.length === 0) entries.delete(path);
     return { entries, complaints: complaintsOf(stderr) };
   }
 
@@ -93,9 +98,10 @@ export class RemoteSide implements Side {
 
   async apply(base: BytePath, operations: readonly Operation[]): Promise<{ index: number; reason: string }[]> {
     if (operations.length === 0) return [];
-    const { output, ...end } = await this.runner.ask(applyScript(base), encodeOperations(operations));
+    const mostBytes = operations.length * LONGEST_FAILURE_BYTES;
+    const { output, ...end } = await this.runner.ask(applyScript(base), encodeOperations(operations), mostBytes);
     if (end.exitCode !== 0) throw commandFailed('change files', this.name, end);
-    return parseFailures(output);
+    return parseFailures(output, operations.length);
   }
 
   openPack(base: BytePath, entries: readonly TreeEntry[]): Pack {
@@ -122,7 +128,7 @@ export class RemoteSide implements Side {
     const lines = ranges.map(({ offset, length }) => `${offset} ${length}\n`).join('');
     const running = await this.runner.start(hashRangesScript(file), { mayPause: true });
     const fed = feed(running, [Buffer.from(lines)]);
-    const output = await collect(running.output);
+    const output = await collectOutput(running, ranges.length * LONGEST_HASH_LINE);
     await fed;
     await running.ended;
     const hashes = new Map<string, string>();
@@ -146,10 +152,14 @@ export class RemoteSide implements Side {
     for await (const chunk of running.output) {
       const lines = (rest + chunk.toString('latin1')).split('\0');
       rest = lines.pop() ?? '';
+      if (rest.length > LONGEST_NAME_BYTES) running.cut(answerTooLong());
       for (const line of lines) {
         const path = line.slice(66) as BytePath;
-        if (isHash(line.slice(0, 64))) hashes.set(path, line.slice(0, 64));
-        onBytes(sizes.get(path) ?? 0);
+        const size = sizes.get(path);
+        // Neither what was not asked for, nor an answer after the first.
+        if (size === undefined || hashes.has(path) || !isHash(line.slice(0, 64))) continue;
+        hashes.set(path, line.slice(0, 64));
+        onBytes(size);
       }
     }
     await fed;
@@ -174,8 +184,7 @@ function complaintsOf(stderr: string): string[] {
     .map((line) => line.replace(/^find: /u, ''));
 }
 
-async function collect(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const chunk of chunks) parts.push(chunk);
-  return Buffer.concat(parts);
-}
+const LONGEST_NAME_BYTES = 64 * 1024;
+
+/** "offset length sha256" */
+const LONGEST_HASH_LINE = 128;

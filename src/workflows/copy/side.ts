@@ -4,7 +4,7 @@ import type { Range, TreeEntry } from '../../instance/files/tree-entry.js';
 
 /** Why one path was not copied. */
 export interface Problem {
-  kind: 'vanished' | 'changed' | 'unreadable' | 'unwritable' | 'in_the_way' | 'special';
+  kind: 'vanished' | 'changed' | 'unreadable' | 'unwritable' | 'in_the_way' | 'special' | 'outward_link';
   /** What a system said, or null when the kind says it all. */
   detail: string | null;
 }

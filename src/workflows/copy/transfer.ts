@@ -28,6 +28,8 @@ export interface TransferContext {
   leastShareBytes: number;
   /** Between machines the owners' numbers mean the same. */
   keepOwner: boolean;
+  /** `readStagingKey` */
+  stagingKey: string;
   /** Parts of an earlier try are used. */
   resume: boolean;
   onProblem: (path: BytePath, problem: Problem) => void;

@@ -1,5 +1,14 @@
 import { EXIT, ForgeError } from '../../errors.js';
-import { type BytePath, HERE, joinPath, nameOf, parentOf, toText } from '../../instance/files/byte-path.js';
+import {
+  type BytePath,
+  fromText,
+  HERE,
+  joinPath,
+  nameOf,
+  parentOf,
+  staysInside,
+  toText,
+} from '../../instance/files/byte-path.js';
 import { PART_PREFIX } from '../../instance/files/operations.js';
 import type { TreeEntry } from '../../instance/files/tree-entry.js';
 import type { Exclude } from './excludes.js';
@@ -15,6 +24,8 @@ export interface CopyRequest {
   exclude: Exclude;
   /** A link that is named as a source stands for what it points at. */
   followLinks: boolean;
+  /** One that is named, and is not followed, may be made: it was not a stranger who made it, or it is wanted all the same. */
+  mayNameLinks: boolean;
 }
 
 export interface Gathered {
@@ -29,7 +40,10 @@ export interface Gathered {
 const CONTENTS = /(?:^|\/)\.{1,2}\/*$/u;
 
 interface Source {
+  /** At the source. A machine may have said it, so it says nothing of where the copy goes. */
   path: BytePath;
+  /** What it is called at the destination: from what was typed. */
+  name: BytePath;
   /** "dir/." and the like: what is in it, not the directory itself. */
   contentsOnly: boolean;
   entries: TreeEntry[];
@@ -50,11 +64,11 @@ export async function gatherTrees(source: Side, destination: Side, request: Copy
     })),
   ]);
   const intoDirectory = request.sources.length > 1 || /(?:^|\/)\.{0,2}$/u.test(request.destination);
-  refusePlace({ destination, place, sources, intoDirectory }, request);
   const targets = sources.map((one) => {
     const goesInside = !one.contentsOnly && (intoDirectory || place.kind === 'directory');
-    return { source: one, path: goesInside ? joinPath(place.real, nameOf(one.path)) : place.real };
+    return { source: one, path: goesInside ? joinPath(place.real, one.name) : place.real };
   });
+  refusePlace({ destination, place, targets, intoDirectory }, request);
   refuseTwice(
     destination,
     targets.filter((target) => !target.source.contentsOnly).map(({ path }) => path),
@@ -69,21 +83,37 @@ export async function gatherTrees(source: Side, destination: Side, request: Copy
 }
 
 async function listSources(side: Side, request: CopyRequest): Promise<{ sources: Source[]; complaints: string[] }> {
-  const named: { path: BytePath; contentsOnly: boolean; typed: BytePath }[] = [];
+  const named: (Omit<Source, 'entries'> & { typed: BytePath; wantsDirectory: boolean })[] = [];
   for (const typed of request.sources) {
     const contentsOnly = CONTENTS.test(typed);
-    const resolves = contentsOnly || request.followLinks || typed.endsWith('/') || typed === '';
-    const path = resolves ? (await side.resolve(typed)).real : side.absolute(typed);
+    const wantsDirectory = contentsOnly || typed.endsWith('/') || typed === '';
+    const path = wantsDirectory || request.followLinks ? (await side.resolve(typed)).real : side.absolute(typed);
     if (path === '/' || path === side.root) throw wholeMachine(side);
-    named.push({ path, contentsOnly, typed });
+    named.push({ path, name: typedName(side, typed), contentsOnly, wantsDirectory, typed });
   }
   const { entries, complaints } = await side.list([...new Set(named.map(({ path }) => path))], { deep: true });
-  const sources = named.map(({ typed, ...one }) => {
-    const found = entries.get(one.path);
-    if (found === undefined) throw noSuchPath(side, typed);
-    return { ...one, entries: found.sort(byPath) };
+  const sources = named.map(({ typed, wantsDirectory, ...one }) => {
+    const found = entries.get(one.path)?.sort(byPath);
+    const root = found?.[0];
+    if (found === undefined || root?.path !== HERE) throw noSuchPath(side, typed);
+    if (wantsDirectory && root.type !== 'directory')
+      throw usage(`${toText(typed)} on ${side.name} is not a directory.`, 'Leave out what stands behind its name.');
+    if (root.type === 'link' && (request.followLinks || !request.mayNameLinks)) throw isLink(side, typed);
+    return { ...one, entries: found };
   });
   return { sources, complaints };
+}
+
+/** The last part of what was typed. A machine must not choose how something is called here, or on another machine. */
+function typedName(side: Side, typed: BytePath): BytePath {
+  const path = typed.replace(/\/+$/u, '') as BytePath;
+  if (CONTENTS.test(typed)) return HERE;
+  if (!side.isLocal && path === '') return fromText('workspace');
+  if (!side.isLocal && path === '~') return fromText('root');
+  const name = nameOf(path);
+  if (!staysInside(name))
+    throw usage(`${toText(typed)} has no name that a copy could have.`, 'Name a file or directory.');
+  return name;
 }
 
 /** Two looks for any number of targets: only where a directory goes, what is below matters. */
@@ -161,24 +191,26 @@ export function keptEntries(entries: readonly TreeEntry[], exclude: Exclude): Tr
 interface Placing {
   destination: Side;
   place: Place;
-  sources: readonly Source[];
+  targets: readonly { source: Source; path: BytePath }[];
   intoDirectory: boolean;
 }
 
 function refusePlace(
-  { destination, place, sources, intoDirectory }: Placing,
+  { destination, place, targets, intoDirectory }: Placing,
   { destination: typed }: CopyRequest,
 ): void {
   const text = toText(typed);
-  const hasDirectory = sources.some(({ entries }) => entries[0]?.type === 'directory');
-  if (hasDirectory && destination.isTop(place.real)) {
+  const isDirectory = ({ source }: { source: Source }): boolean => source.entries[0]?.type === 'directory';
+  const hasDirectory = targets.some(isDirectory);
+  const topped = targets.some((target) => isDirectory(target) && destination.isTop(target.path));
+  if (topped || (hasDirectory && destination.isTop(place.real))) {
     throw usage(
       `A directory is not copied to ${text === '' ? 'this place' : text}: what belongs to the login there (its keys, their modes) would change, and no later login would work.`,
       'Choose a directory below the workspace.',
     );
   }
   if (place.kind === 'dangling') throw usage(`${text} is a link to nothing.`, 'Name the place itself.');
-  const mustBeDirectory = intoDirectory || sources.some((one) => one.contentsOnly) || hasDirectory;
+  const mustBeDirectory = intoDirectory || targets.some(({ source }) => source.contentsOnly) || hasDirectory;
   if (place.kind === 'file' && mustBeDirectory) throw usage(`${text} is not a directory.`, 'Name a directory.');
   if (place.kind !== null || place.parentIsDirectory) return;
   throw new ForgeError(`There is no directory to put ${text} in on ${destination.name}.`, {
@@ -204,6 +236,14 @@ function noSuchPath(side: Side, typed: BytePath): ForgeError {
     code: 'COPY_NO_PATH',
     exit: EXIT.notFound,
     hint: 'A path on an instance that does not begin with / counts from its workspace.',
+  });
+}
+
+function isLink(side: Side, typed: BytePath): ForgeError {
+  return new ForgeError(`${toText(typed)} on ${side.name} is a link.`, {
+    code: 'COPY_LINK',
+    exit: EXIT.usage,
+    hint: 'Copy what it points at: -H. Make the link itself, wherever it leads: --links',
   });
 }
 

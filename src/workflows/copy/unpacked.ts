@@ -6,18 +6,21 @@ export class Unpacked {
   private begun: Buffer = Buffer.alloc(0);
   private gunzip: Gunzip | null = null;
   private isPlain = false;
+  /** What `onChunk` threw: nothing more is unpacked. */
+  private failure: { error: unknown } | null = null;
 
   constructor(onChunk: (chunk: Buffer) => void) {
     this.onChunk = onChunk;
   }
 
-  push(chunk: Buffer): void {
+  /** Done when there is room for more: a small archive may be of something endless. Throws what `onChunk` throws. */
+  async push(chunk: Buffer): Promise<void> {
     if (this.isPlain) this.onChunk(chunk);
-    else if (this.gunzip !== null) this.gunzip.write(chunk);
-    else this.begin(Buffer.concat([this.begun, chunk]));
+    else if (this.gunzip !== null) await this.unpack(this.gunzip, chunk);
+    else await this.begin(Buffer.concat([this.begun, chunk]));
   }
 
-  /** False when it was cut off, or is no archive after all. */
+  /** False when it was cut off, or is no archive after all. Throws what `onChunk` throws. */
   async end(): Promise<boolean> {
     const { gunzip, begun } = this;
     if (gunzip === null) {
@@ -25,15 +28,17 @@ export class Unpacked {
       if (!this.isPlain && begun.length > 0) this.onChunk(begun);
       return true;
     }
-    return new Promise((resolve) => {
+    const isWhole = await new Promise<boolean>((resolve) => {
       gunzip.once('end', () => resolve(true));
-      gunzip.once('error', () => resolve(false));
-      if (gunzip.errored !== null) resolve(false);
+      gunzip.once('close', () => resolve(false));
+      if (gunzip.destroyed) resolve(false);
       gunzip.end();
     });
+    if (this.failure !== null) throw this.failure.error;
+    return isWhole;
   }
 
-  private begin(begun: Buffer): void {
+  private async begin(begun: Buffer): Promise<void> {
     this.begun = begun;
     if (begun.length < 2) return;
     this.isPlain = begun[0] !== 0x1f || begun[1] !== 0x8b;
@@ -41,10 +46,35 @@ export class Unpacked {
       this.onChunk(begun);
       return;
     }
-    this.gunzip = createGunzip();
-    this.gunzip.on('data', this.onChunk);
+    const gunzip = createGunzip();
+    this.gunzip = gunzip;
+    gunzip.on('data', (chunk: Buffer) => {
+      try {
+        if (this.failure === null) this.onChunk(chunk);
+      } catch (error) {
+        this.failure = { error };
+        gunzip.destroy();
+      }
+    });
     // `end` tells of it.
-    this.gunzip.on('error', () => {});
-    this.gunzip.write(begun);
+    gunzip.on('error', () => {});
+    await this.unpack(gunzip, begun);
+  }
+
+  private async unpack(gunzip: Gunzip, chunk: Buffer): Promise<void> {
+    if (gunzip.destroyed) return this.stopped();
+    // `chunk` may be used again by its owner when this is done.
+    await new Promise<void>((resolve) => {
+      gunzip.once('close', resolve);
+      gunzip.write(chunk, () => {
+        gunzip.off('close', resolve);
+        resolve();
+      });
+    });
+    this.stopped();
+  }
+
+  private stopped(): void {
+    if (this.failure !== null) throw this.failure.error;
   }
 }

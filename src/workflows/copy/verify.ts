@@ -2,7 +2,6 @@ import { type BytePath, HERE, joinPath } from '../../instance/files/byte-path.js
 import type { TreeEntry } from '../../instance/files/tree-entry.js';
 import { inPool } from '../in-pool.js';
 import { compareEntries, type Mismatch } from './compare.js';
-import { keptMode } from './local-operations.js';
 import type { TreePlan } from './plan.js';
 import { isLost } from './remote-runner.js';
 import type { PackedItem } from './side.js';
@@ -24,12 +23,11 @@ export async function verifyTree(context: TransferContext, request: VerifyReques
   const { destinationBase, leavesBase } = plan.tree;
   const items = itemsToCompare(request);
   const copies = await listCopies(context, plan, items);
-  const keep = context.destination.isLocal ? keptMode : undefined;
   const mismatches: Mismatch[] = [];
   const alike: PackedItem[] = [];
   for (const item of items) {
     if (item.destination === HERE && leavesBase) continue;
-    const found = compareEntries(item.source, copies.get(item.destination), keep);
+    const found = compareEntries(item.source, copies.get(item.destination));
     const path = joinPath(destinationBase, item.destination);
     mismatches.push(...found.map((mismatch) => ({ ...mismatch, path })));
     if (found.every(({ what }) => what === 'mode' || what === 'mtime')) alike.push(item);

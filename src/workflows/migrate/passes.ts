@@ -4,7 +4,7 @@ import { type Operation, PART_PREFIX } from '../../instance/files/operations.js'
 import { asideName, keepOthersScript, makeAsideScript } from '../../instance/migration/aside.js';
 import type { Mismatch } from '../copy/compare.js';
 import { type CopyPlan, planCopy } from '../copy/copy.js';
-import { LARGE_BYTES, type Tree, type TreePlan } from '../copy/plan.js';
+import { type Wishes as CopyWishes, LARGE_BYTES, type Tree, type TreePlan } from '../copy/plan.js';
 import { verifyTree } from '../copy/verify.js';
 import { describeSource } from './end-source.js';
 import { readChoice } from './left-out.js';
@@ -118,8 +118,9 @@ async function planRound(work: MigrateWork, pass: OpenPass): Promise<CopyPlan> {
     onOneSide: false,
     exclude: readChoice({ destinationId: plan.destination.id, include, exclude }),
     followLinks: false,
+    mayNameLinks: true,
   };
-  const wishes = { noClobber: false, update: false, skipSame: true, largeBytes: LARGE_BYTES };
+  const wishes: CopyWishes = { noClobber: false, update: false, skipSame: true, links: 'all', largeBytes: LARGE_BYTES };
   const planned = await planCopy(pass, request, wishes);
   if (planned.complaints.length > 0) throw notListed(planned.complaints);
   const extras = planned.trees.flatMap(({ tree }) => findExtras(tree));

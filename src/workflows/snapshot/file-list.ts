@@ -8,7 +8,7 @@ import {
   toBytes,
   toText,
 } from '../../instance/files/byte-path.js';
-import type { TreeEntry } from '../../instance/files/tree-entry.js';
+import { permissionBits, type TreeEntry } from '../../instance/files/tree-entry.js';
 import type { SnapshotFile } from './manifest.js';
 import { damaged } from './manifest-json.js';
 
@@ -110,7 +110,7 @@ function fileOf(value: Record<string, unknown>): SnapshotFile | null {
     path,
     type,
     size: bytes,
-    mode: Number.parseInt(mode, 8),
+    mode: permissionBits(Number.parseInt(mode, 8)),
     mtimeNs: BigInt(mtime),
     target,
     sha256: sha256 as string | null,

@@ -150,7 +150,7 @@ export class Gathering {
     }));
     const tree = planTree(
       { sourceBase: workspace, destinationBase: store.incoming, pairs, existing: new Map(), leavesBase: true },
-      { noClobber: false, update: false, skipSame: false, largeBytes: LARGE_BYTES },
+      { noClobber: false, update: false, skipSame: false, links: 'all', largeBytes: LARGE_BYTES },
     );
     const { bytes } = tree;
     const plan: CopyPlan = {

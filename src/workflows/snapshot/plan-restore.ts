@@ -3,6 +3,7 @@ import { ASIDE_PREFIX, type ChangeList } from '../../instance/files/set-aside.js
 import type { TreeEntry } from '../../instance/files/tree-entry.js';
 import { FORGE_DIRECTORY } from '../../instance/layout.js';
 import { isSameTime } from '../copy/compare.js';
+import { targetInside } from '../copy/links.js';
 
 export interface RestoreInput {
   /** The snapshot's tree. */
@@ -100,7 +101,7 @@ class Planning {
   private add(entry: TreeEntry): void {
     const { path, type } = entry;
     const there = this.isGone(path) ? undefined : this.there.get(path);
-    if (type === 'link' && leadsOut(entry)) this.plan.outwardLinks.push(path);
+    if (entry.target !== null && targetInside(path, entry.target) === null) this.plan.outwardLinks.push(path);
     if (there !== undefined && this.isSame(entry, there)) {
       if (type !== 'directory') this.plan.sameFiles += 1;
       const isLate = type === 'file' && !isSameTime(there.mtimeNs, entry.mtimeNs);
@@ -154,17 +155,4 @@ class Planning {
       } else if (!this.wanted.has(path)) this.plan.keptFiles += 1;
     }
   }
-}
-
-/** By its text alone: what it passes through on the machine is not known here. */
-function leadsOut({ path, target }: TreeEntry): boolean {
-  if (target === null) return false;
-  if (target.startsWith('/')) return true;
-  let depth = path.split('/').length - 1;
-  for (const part of target.split('/')) {
-    if (part === '..') depth -= 1;
-    else if (part !== '' && part !== '.') depth += 1;
-    if (depth < 0) return true;
-  }
-  return false;
 }

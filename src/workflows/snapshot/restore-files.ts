@@ -64,7 +64,7 @@ async function compareContents(
 export async function writeDownChanges(work: FilesWork, run: string): Promise<void> {
   const { session, context } = work;
   const changes = await lookAtRestore(work);
-  const staging = stagingName(context.source, await treePlanOf(work));
+  const staging = stagingName(context, await treePlanOf(work));
   const result = await session.run(keepChangesScript(run, { ...changes, staging }), LIMIT_MS);
   expectDone(result, 'What is there could not be written down');
 }
@@ -133,7 +133,7 @@ async function treePlanOf({ context, files, workspace }: FilesWork): Promise<Tre
       existing: new Map((entries.get(workspace) ?? []).map((entry) => [entry.path || HERE, entry])),
       leavesBase: true,
     },
-    { noClobber: false, update: false, skipSame: true, largeBytes: LARGE_BYTES },
+    { noClobber: false, update: false, skipSame: true, links: 'all', largeBytes: LARGE_BYTES },
   );
 }
 

@@ -83,6 +83,36 @@ describe('what find prints', () => {
     expect(parser.isWhole).toBe(false);
   });
 
+  it('has an end: a machine may list without one', () => {
+    const line = Buffer.from(fields('/base', 'f', 1, '644', '1.0', 1, '1:2', 8, '0:0', 'a', ''));
+    const limits = { entries: 3, bytes: 1000 };
+    const push = (parser: ListingParser, chunk: Buffer, times: number): void => {
+      for (let time = 0; time < times; time += 1) parser.push(chunk);
+    };
+    expect(() => push(new ListingParser(limits), line, 3)).not.toThrow();
+    expect(() => push(new ListingParser(limits), line, 4)).toThrow('more than 3 entries');
+    expect(() => push(new ListingParser({ ...limits, entries: 1000 }), line, 1000)).toThrow('too long');
+    expect(() => push(new ListingParser(), Buffer.alloc(1000, 'a'), 100)).toThrow('a name that no system takes');
+  });
+
+  it('has no numbers that are none', () => {
+    const value = (at: number, bad: string): string => {
+      const parts: (string | number)[] = ['/base', 'f', 1, '644', '1.0', 1, '1:2', 8, '0:0', 'a', ''];
+      parts[at] = bad;
+      return fields(...parts);
+    };
+    const numbers = ['', 'NaN', '-1', '1e9', '0x10', ' 1', '99999999999999999999', 'Infinity', '1.5'];
+    for (const at of [2, 5, 7])
+      for (const bad of numbers)
+        expect(() => new ListingParser().push(Buffer.from(value(at, bad)))).toThrow('a number that is none');
+    for (const bad of ['', '8', '-1', '0o777', '7777777'])
+      expect(() => new ListingParser().push(Buffer.from(value(3, bad)))).toThrow('mode');
+    for (const bad of ['', 'NaN', '1e5', '9'.repeat(16), '1.'.repeat(9)])
+      expect(() => new ListingParser().push(Buffer.from(value(4, bad)))).toThrow('time');
+    for (const bad of ['', ':', '0', '0:-1', 'root:root', '99999999999:0'])
+      expect(() => new ListingParser().push(Buffer.from(value(8, bad)))).toThrow('number');
+  });
+
   it.each(['../outside', '/etc/passwd', 'a/../../b', 'a//b', 'a/.'])('has no entry for "%s"', (path) => {
     const line = fields('/base', 'f', 1, '644', '1.0', 1, '1:2', 8, '0:0', path, '');
     expect(new ListingParser().push(Buffer.from(line))).toEqual([]);

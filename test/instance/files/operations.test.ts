@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -39,7 +41,7 @@ function inBash(prelude: string): Apply {
       input: encodeOperations(operations),
       env: { ...process.env, LC_ALL: 'C' },
     });
-    return parseFailures(output).map(({ index }) => index);
+    return parseFailures(output, operations.length).map(({ index }) => index);
   };
 }
 
@@ -105,6 +107,36 @@ describe.skipIf(!hasGnuTools('changes of names and attributes'))('operations', (
     expect(lstatSync(join(base, 'created')).size).toBe(0);
     expect(lstatSync(base).mode & 0o777).toBe(0o700);
   });
+
+  it('take a directory of their own only when nobody else has put something there', () => {
+    for (const [name, apply] of kinds) {
+      const base = join(top, `own ${name}`);
+      mkdirSync(join(base, 'theirs'), { recursive: true });
+      chmodSync(join(base, 'theirs'), 0o711);
+      symlinkSync('theirs', join(base, 'link'));
+      writeFileSync(join(base, 'file'), '');
+      const own = (text: string): Operation => ({ do: 'own', path: path(text) });
+      const operations = [own('mine'), own('mine'), own('theirs'), own('link'), own('file'), own('none/mine')];
+      expect(apply(base, operations), name).toEqual([2, 3, 4, 5]);
+      expect(lstatSync(join(base, 'mine')).mode & 0o777).toBe(0o700);
+    }
+  });
+
+  it('leave no draft where a link cannot be put', () => {
+    for (const [name, apply] of kinds) {
+      const base = join(top, `draft ${name}`);
+      mkdirSync(join(base, 'directory/full'), { recursive: true });
+      expect(apply(base, [{ do: 'symlink', target: path('x'), path: path('directory') }]), name).toEqual([0]);
+      expect(readdirSync(base), name).toEqual(['directory']);
+    }
+  });
+
+  it.each(['no number 0', '0', '0 ', '-1 x', '2 beyond the last', '0 a\x000 b\x000 c'])(
+    'are not reported on with %j',
+    (text) => {
+      expect(() => parseFailures(Buffer.from(`${text}\0`), 2)).toThrow('nonsense');
+    },
+  );
 
   it('times before 1970 are set', () => {
     for (const [name, apply] of kinds) {

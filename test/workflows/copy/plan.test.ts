@@ -30,7 +30,7 @@ const directory = (name: string, more: Partial<TreeEntry> = {}): TreeEntry =>
   entry(name, { type: 'directory', size: 0, mode: 0o755, allocatedBytes: 0, ...more });
 const link = (name: string, target: string): TreeEntry => entry(name, { type: 'link', size: 0, target: path(target) });
 
-const WISHES: Wishes = { noClobber: false, update: false, skipSame: true, largeBytes: 32 * 2 ** 20 };
+const WISHES: Wishes = { noClobber: false, update: false, skipSame: true, links: 'all', largeBytes: 32 * 2 ** 20 };
 
 function plan(source: TreeEntry[], existing: TreeEntry[] = [], wishes: Partial<Wishes> = {}): TreePlan {
   return planTree(
@@ -139,8 +139,13 @@ describe('the plan of a copy', () => {
     );
     expect(new Set(states).size).toBe(3);
     expect(partName(item)).toBe(partName({ ...item }));
-    const [one, two] = ['one', 'two'].map((name) => stagingName({ name } as never, plan([entry('a')])));
+    const [one, two] = ['one', 'two'].map((name) =>
+      stagingName({ source: { name } as never, stagingKey: 'mine' }, plan([entry('a')])),
+    );
     expect(one).not.toBe(two);
+    // Who does not know the key cannot have put a trap there.
+    const owner = { source: { name: 'one' } as never, stagingKey: 'of another user' };
+    expect(stagingName(owner, plan([entry('a')]))).not.toBe(one);
   });
 });
 

@@ -7,7 +7,7 @@ async function read(bytes: Buffer, step: number): Promise<{ text: string; isWhol
   const unpacked = new Unpacked((chunk) => {
     text += chunk.toString();
   });
-  for (let at = 0; at < bytes.length; at += step) unpacked.push(bytes.subarray(at, at + step));
+  for (let at = 0; at < bytes.length; at += step) await unpacked.push(bytes.subarray(at, at + step));
   const isWhole = await unpacked.end();
   return { text, isWhole };
 }

@@ -36,8 +36,9 @@ describe('the platform’s copy as a way for a migration', () => {
         onOneSide: false,
         exclude: () => false,
         followLinks: false,
+        mayNameLinks: true,
       },
-      { noClobber: false, update: false, skipSame: true, largeBytes: 1e9 },
+      { noClobber: false, update: false, skipSame: true, links: 'all', largeBytes: 1e9 },
     );
     const { signal } = new AbortController();
     const meter = new Meter({ clock: systemClock, signal, mostBytesPerS: null, onProgress: () => {} });

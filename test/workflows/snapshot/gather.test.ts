@@ -58,6 +58,7 @@ describe('reading a machine into a folder', () => {
       stop: () => {},
       lanes: 2,
       leastShareBytes: 1e6,
+      stagingKey: 'key',
       keepOwner: false,
       resume: true,
       onProblem: () => {},

@@ -27,7 +27,7 @@ const name = fc
   .filter((text) => text !== '.' && text !== '..');
 const target = fc.uint8Array({ minLength: 1, maxLength: 60 }).map((bytes) => fromBytes(bytes.map((byte) => byte || 1)));
 const common = {
-  mode: fc.integer({ min: 0, max: 0o7777 }),
+  mode: fc.integer({ min: 0, max: 0o777 }),
   mtimeNs: fc.bigInt({ min: -(10n ** 18n), max: 10n ** 19n }),
   owner: fc.record({ uid: fc.nat(), gid: fc.nat() }),
 };

@@ -76,7 +76,7 @@ export function describeTree(path: string): string[] {
   const walk = (bytes: Buffer, name: string): void => {
     const stats = lstatSync(bytes, { bigint: true });
     if (stats.isFIFO()) return;
-    const mode = stats.isSymbolicLink() ? '' : (Number(stats.mode) & 0o7777).toString(8);
+    const mode = stats.isSymbolicLink() ? '' : (Number(stats.mode) & 0o777).toString(8);
     const seconds = (name === '' || stats.isSymbolicLink() ? 0n : stats.mtimeNs / 1_000_000_000n).toString();
     let what = 'directory';
     if (stats.isSymbolicLink()) what = `-> ${readlinkSync(bytes, { encoding: 'buffer' }).toString('latin1')}`;

@@ -27,8 +27,8 @@ const host = newKey();
 const user = newKey();
 
 /** A machine whose files are this computer's, behind a real SSH server. */
-export async function openMachine(): Promise<LoopbackSshd> {
-  return new LoopbackSshd({ hostKeys: [host.private], authorized: [user.public] }).listen();
+export async function openMachine(env: Record<string, string> = {}): Promise<LoopbackSshd> {
+  return new LoopbackSshd({ hostKeys: [host.private], authorized: [user.public], env }).listen();
 }
 
 /** As patient as the command. */
@@ -82,6 +82,9 @@ export interface Copied {
   movedBytes: number;
 }
 
+/** Of the one user of these tests. */
+export const STAGING_KEY = 'key';
+
 /** Far smaller than in the command, so that a few megabytes are a large file in several ranges. */
 const LARGE_BYTES = 1024 * 1024;
 
@@ -109,11 +112,13 @@ export async function copy(one: CopyCase): Promise<Copied> {
       onOneSide: one.from === one.to,
       exclude: readExcludes(one.exclude ?? []),
       followLinks: one.followLinks ?? false,
+      mayNameLinks: one.from === null || one.wishes?.links === 'all',
     };
     const plan = await planCopy(sides, request, {
       noClobber: false,
       update: false,
       skipSame: true,
+      links: one.from === null ? 'all' : 'inside',
       largeBytes: LARGE_BYTES,
       ...one.wishes,
     });
@@ -133,6 +138,7 @@ export async function copy(one: CopyCase): Promise<Copied> {
       stop: (why: unknown) => failed.abort(why),
       lanes: one.lanes ?? 3,
       leastShareBytes: LARGE_BYTES / 4,
+      stagingKey: STAGING_KEY,
       keepOwner: one.from !== null && one.to !== null,
       resume: one.wishes?.skipSame ?? true,
       onProblem: () => {},
