@@ -4,11 +4,14 @@ export interface SshAddress {
   host: string;
   port: number;
   via: 'direct' | 'proxy';
+  /** Of the proxy's two readings the less likely one. */
+  isGuess?: boolean;
 }
 
 /**
  * Where SSH may answer, best first. vast-api 5.5: direct when 22/tcp is published; the proxy's port is one higher for
- * jupyter runtypes by the official client, but not by its SDK, so the other reading comes last.
+ * jupyter runtypes by the official client, but not by its SDK, so the other reading comes last. Neighbouring ports belong
+ * to other people's instances: there only a key that is known to be the instance's own is accepted (ssh/host-keys).
  */
 export function sshCandidates(instance: Instance): SshAddress[] {
   const candidates: SshAddress[] = [];
@@ -19,9 +22,10 @@ export function sshCandidates(instance: Instance): SshAddress[] {
   if (instance.sshHost !== null && instance.sshPort !== null) {
     const jupyter = instance.imageRuntype?.includes('jupyter') ?? false;
     const ports = jupyter ? [instance.sshPort + 1, instance.sshPort] : [instance.sshPort, instance.sshPort + 1];
-    candidates.push(...ports.map((port) => ({ host: instance.sshHost as string, port, via: 'proxy' as const })));
+    const { sshHost: host } = instance;
+    candidates.push(...ports.map((port, index) => ({ host, port, via: 'proxy' as const, isGuess: index > 0 })));
   }
-  return candidates;
+  return candidates.filter(({ port }) => port > 0 && port < 65_536);
 }
 
 export function addressesOf(instance: Instance): {

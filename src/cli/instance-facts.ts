@@ -41,7 +41,7 @@ function hostKeyText(pin: PinnedKey | ForgeError | null): string {
   if (pin instanceof ForgeError) return pin.message;
   if (pin.isProved) return `${pin.fingerprint}, verified through the API`;
   const when = pin.seenMs === null ? '' : ` ${new Date(pin.seenMs).toISOString().slice(0, 10)}`;
-  return `${pin.fingerprint}, first seen${when}`;
+  return `${pin.fingerprint}, first seen${when}, not verified`;
 }
 
 /** A pin that cannot be read must not hide the rest of the machine. */

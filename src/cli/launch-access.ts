@@ -27,7 +27,7 @@ export async function launchDependencies(
   const bought = new RecentPurchases(join(context.paths.stateDir, 'bought', `${context.name}.json`), context.clock);
   return {
     ...(await readinessDependencies(context, [identity])),
-    ...(await proofInBackground(context)),
+    hostKeyProof: await oneProofEach(context),
     registerKey: () => registerKey(context, vast, identity),
     rent: (request) => vast.instances.create(request),
     destroy: (id) => vast.instances.destroy(id),
@@ -82,21 +82,24 @@ async function inTurn<T>(context: ForgeContext, work: () => Promise<T>): Promise
   }
 }
 
-/** The comparison runs beside the boot, since the log takes seconds to come. */
-async function proofInBackground(
-  context: ForgeContext,
-): Promise<Required<Pick<LaunchDependencies, 'onLogin' | 'hostKeyProof'>>> {
+/** One comparison a machine: who asks again waits for the same. The line comes seconds after the keys, the log a little later. */
+async function oneProofEach(context: ForgeContext): Promise<LaunchDependencies['hostKeyProof']> {
   const prove = await hostKeyProof(context);
-  let proof: Promise<unknown> = Promise.resolve();
-  return {
-    onLogin: (instance) => {
-      proof = prove(instance);
-      // Awaited later; until then its failure must not end the process.
-      proof.catch(() => {});
-    },
-    hostKeyProof: async () => void (await proof),
+  const proofs = new Map<number, { isUrgent: boolean; proof: ReturnType<typeof prove> }>();
+  return async (instance, { isUrgent } = { isUrgent: false }) => {
+    let known = proofs.get(instance.id);
+    if (known === undefined || (isUrgent && !known.isUrgent)) {
+      known = { isUrgent, proof: isUrgent ? prove(instance, URGENT_TRIES) : prove(instance) };
+      proofs.set(instance.id, known);
+    }
+    if ((await known.proof) === 'first seen' && isUrgent)
+      context.reporter.warn(
+        `Instance ${instance.id} has not named its host key in its log: what goes there goes to whoever answers at its address.`,
+      );
   };
 }
+
+const URGENT_TRIES = 6;
 
 async function collectLogs(context: ForgeContext, vast: Vast, id: number): Promise<string | null> {
   const read = (daemon: boolean): Promise<string | null> =>

@@ -10,7 +10,12 @@ import { cleanLine } from '../ui/sanitize.js';
 import type { Instance } from '../vast/model.js';
 import type { NewScheduledJob } from '../vast/scheduled-jobs.js';
 import type { Vast } from '../vast/vast.js';
-import { type HostKeyProofDependencies, proveHostKey } from '../workflows/host-key-proof.js';
+import {
+  type HostKeyProofDependencies,
+  HostKeyTrust,
+  type ProofTime,
+  proveHostKey,
+} from '../workflows/host-key-proof.js';
 import { type LimitDependencies, sweepJobs } from '../workflows/limits/set-limit.js';
 import type { PowerDependencies } from '../workflows/power.js';
 import type { ReadinessDependencies } from '../workflows/readiness/await-readiness.js';
@@ -48,9 +53,9 @@ export function identityOptions(context: ForgeContext, file: string | null): Ide
 /** How a login's host key is compared with what the machine says of itself through the API. */
 export async function hostKeyProof(
   context: ForgeContext,
-): Promise<(instance: Instance) => ReturnType<typeof proveHostKey>> {
+): Promise<(instance: Instance, tries?: number) => ReturnType<typeof proveHostKey>> {
   const deps = await hostKeyProofDependencies(context, context.hostKeys);
-  return (instance) => proveHostKey(deps, instance);
+  return (instance, tries) => proveHostKey(deps, instance, tries);
 }
 
 export async function hostKeyProofDependencies(
@@ -76,37 +81,55 @@ export function knownAddressesOf(context: ForgeContext): KnownAddresses {
   return new KnownAddresses(join(context.paths.stateDir, 'addresses', context.name));
 }
 
+/** The pinned key is the instance's own, and no other one is expected. */
+export function isHostKeyProved(hostKeys: HostKeys, instanceId: string): boolean {
+  return hostKeys.isSettled(instanceId) && hostKeys.pinned(instanceId)?.isProved === true;
+}
+
 /** Reading the row, logging in, and putting the key on the machine. */
 export async function loginDependencies(
   context: ForgeContext,
   sshKey: string | null,
 ): Promise<Pick<ReadinessDependencies, 'readInstance' | 'connect' | 'attachKey' | 'signal'>> {
-  return loginWith(context, await chooseIdentities(context, sshKey ?? context.settings.get('ssh_key')));
+  return loginWith(context, await chooseIdentities(context, sshKey ?? context.settings.get('ssh_key')), 'before');
 }
 
 async function loginWith(
   context: ForgeContext,
   [identity, ...otherIdentities]: [Identity, ...Identity[]],
+  proof: ProofTime,
 ): Promise<Pick<ReadinessDependencies, 'readInstance' | 'connect' | 'attachKey' | 'signal'>> {
   const vast = await context.vast();
   const { hostKeys } = context;
   const known = knownAddressesOf(context);
+  const trust = new HostKeyTrust(
+    {
+      ...(await hostKeyProofDependencies(context, hostKeys)),
+      isProved: (id) => isHostKeyProved(hostKeys, String(id)),
+      isUnnamed: (id) => hostKeys.isUnnamed(String(id)),
+      noteUnnamed: (id) => hostKeys.noteUnnamed(String(id)),
+    },
+    proof,
+  );
   return {
     readInstance: (id) => vast.instances.get(id),
     connect: async (instance) => {
       const instanceId = String(instance.id);
       const { candidates, isKnown } = known.inOrder(instanceId, sshCandidates(instance));
-      const connection = await connect({
-        candidates,
-        ...(isKnown ? { headStartMs: KNOWN_HEAD_START_MS } : {}),
-        instanceId,
-        identity,
-        otherIdentities,
-        hostKeys,
-        timeoutMs: LOGIN_LIMIT_MS,
-        signal: context.interruption.signal,
-        ...(context.debug ? { onAttempt: writeAttempt } : {}),
-      });
+      const connection = await trust.login(instance, (namedKeys) =>
+        connect({
+          candidates,
+          ...(isKnown ? { headStartMs: KNOWN_HEAD_START_MS } : {}),
+          instanceId,
+          identity,
+          otherIdentities,
+          hostKeys,
+          namedKeys,
+          timeoutMs: LOGIN_LIMIT_MS,
+          signal: context.interruption.signal,
+          ...(context.debug ? { onAttempt: writeAttempt } : {}),
+        }),
+      );
       known.remember(instanceId, connection.address);
       return connection;
     },
@@ -130,7 +153,7 @@ export async function readinessDependencies(
 ): Promise<ReadinessDependencies> {
   const vast = await context.vast();
   return {
-    ...(await loginWith(context, identities)),
+    ...(await loginWith(context, identities, 'beside')),
     isOwnStop: (id) => context.ownStops.sinceMs(id) !== null,
     tailContainerLog: async (id) =>
       cleanLines((await vast.instances.logs(id, { tailLines: 40, daemon: false }).catch(() => null)) ?? '').slice(-10),

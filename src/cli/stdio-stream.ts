@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import { ForgeError } from '../errors.js';
+import { nonceOf } from '../instance/host-key-line.js';
 import { openRawStream } from '../ssh/raw-stream.js';
 import type { Instance } from '../vast/model.js';
 import { sshCandidates } from './addresses.js';
 import type { ForgeContext } from './context.js';
 import { openLink } from './instance-link.js';
-import { knownAddressesOf } from './machine-access.js';
+import { isHostKeyProved, knownAddressesOf } from './machine-access.js';
 import { asNoConnection } from './remote-command.js';
 import { whenReaderGone } from './streams.js';
 
@@ -32,7 +33,7 @@ async function openStream(context: ForgeContext, instance: Instance, sshKey: str
   const id = String(instance.id);
   const { candidates, isKnown } = knownAddressesOf(context).inOrder(id, sshCandidates(instance));
   const [first] = candidates;
-  if (isKnown && first !== undefined && context.hostKeys.isSettled(id)) {
+  if (isKnown && first !== undefined && mayDial(context, instance)) {
     const stream = await openRawStream(first, GREETING_LIMIT_MS).catch((error: unknown) => {
       if (error instanceof ForgeError) return null;
       throw error;
@@ -42,6 +43,11 @@ async function openStream(context: ForgeContext, instance: Instance, sshKey: str
   const { connection } = await openLink(context, instance, { sshKey });
   connection.close();
   return openRawStream(connection.address, GREETING_LIMIT_MS);
+}
+
+/** That client checks the pin, so the pin must be the instance's own where that can be known. */
+function mayDial({ hostKeys }: ForgeContext, { id, onstart }: Instance): boolean {
+  return nonceOf(onstart) === null ? hostKeys.isSettled(String(id)) : isHostKeyProved(hostKeys, String(id));
 }
 
 /** Resolves when the machine has closed, or nobody reads any more. */

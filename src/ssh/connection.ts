@@ -12,7 +12,7 @@ import { endMarked, newRunMark } from './run-mark.js';
 import { PLAIN_BASH, type Shell, type ShellOptions, type ShellResult } from './shell.js';
 
 export interface ConnectOptions {
-  /** Best first. A later one with the host and the way of an earlier one is another guess at its port. */
+  /** Best first. */
   candidates: readonly Candidate[];
   /** Whose host key it must be, e.g. the contract's id. */
   instanceId: string;
@@ -21,6 +21,8 @@ export interface ConnectOptions {
   /** Offered in this order when the first is refused. */
   otherIdentities?: readonly Identity[];
   hostKeys: HostKeys;
+  /** The only host keys to accept, as the instance has named them; null or absent when it has not. */
+  namedKeys?: ReadonlySet<string> | null;
   /** Wall time for the login at each address. */
   timeoutMs: number;
   user?: string;
@@ -206,9 +208,9 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   }
   signal?.throwIfAborted();
   const { default: ssh2 } = await import('ssh2');
-  const { hostKeys, instanceId, timeoutMs } = options;
+  const { hostKeys, instanceId, timeoutMs, namedKeys = null } = options;
   const identities = [options.identity, ...(options.otherIdentities ?? [])];
-  const login = { user, identities, hostKeys, instanceId, timeoutMs };
+  const login = { user, identities, hostKeys, namedKeys, instanceId, timeoutMs };
   const attempts = candidates.map((candidate) => new LoginAttempt(new ssh2.Client(), candidate, login));
   const winner = await raceLogins(attempts, {
     ...(signal && { signal }),

@@ -13,6 +13,8 @@ interface Pin {
   isProved: boolean;
   /** When it was pinned; null in files of an earlier forgectl. */
   seenMs: number | null;
+  /** When the instance was last asked and named none; null when it was not, or did. */
+  unnamedMs: number | null;
 }
 
 /** What is known of the host key of one instance. */
@@ -24,10 +26,14 @@ export interface PinnedKey {
   seenMs: number | null;
 }
 
+/** An instance that names no key now has printed its line out of sight, most likely; asking costs a call and seconds. */
+const ASK_AGAIN_MS = 15 * 60_000;
+
 /** A recycled machine shows its new key within this time, or it was no renewal. */
 const RENEWAL_MS = 60 * 60_000;
 const RENEWAL_MARK = '# forgectl: a new key is expected until ';
 const PROVED_MARK = '# forgectl: named by the instance itself';
+const UNNAMED_MARK = '# forgectl: named no key when it was asked ';
 const SEEN_MARK = '# forgectl: first seen ';
 
 /**
@@ -54,6 +60,17 @@ export class HostKeys {
     throw this.changed(instanceId, pin.key, key);
   }
 
+  /**
+   * The same for a machine of which more is known: `named` are the only keys that the instance has ("type base64"), null
+   * when it has not said. At an address that is only guessed, nobody is trusted at first sight.
+   */
+  assertTrusted(instanceId: string, key: Buffer, at: { named: ReadonlySet<string> | null; isGuess: boolean }): void {
+    const state = this.check(instanceId, key);
+    const isNamed = at.named?.has(`${keyType(key)} ${key.toString('base64')}`) ?? null;
+    if (isNamed === false) throw this.notNamed(instanceId, key);
+    if (state === 'first-seen' && isNamed === null && at.isGuess) throw this.onlyGuessed(instanceId);
+  }
+
   /** Remembers the key at the first sight. Throws when a known instance shows another key. */
   verify(instanceId: string, key: Buffer): HostKeyState {
     const state = this.check(instanceId, key);
@@ -61,7 +78,13 @@ export class HostKeys {
     // Made whole beside its place: a crash or a second process never leaves or sees half a pin.
     mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     chmodSync(this.directory, 0o700);
-    const draft = this.writeDraft(instanceId, { key, renewUntilMs: 0, isProved: false, seenMs: this.nowMs() });
+    const draft = this.writeDraft(instanceId, {
+      key,
+      renewUntilMs: 0,
+      isProved: false,
+      seenMs: this.nowMs(),
+      unnamedMs: null,
+    });
     try {
       if (this.read(instanceId) === null) linkSync(draft, this.file(instanceId));
       else renameSync(draft, this.file(instanceId));
@@ -92,7 +115,19 @@ export class HostKeys {
   confirm(instanceId: string): void {
     const pin = this.read(instanceId);
     if (pin === null || pin.isProved) return;
-    this.replace(instanceId, { ...pin, isProved: true });
+    this.replace(instanceId, { ...pin, isProved: true, unnamedMs: null });
+  }
+
+  /** The instance was asked and named no key: it is not asked again for a while. */
+  noteUnnamed(instanceId: string): void {
+    const pin = this.read(instanceId);
+    if (pin !== null && !pin.isProved) this.replace(instanceId, { ...pin, unnamedMs: this.nowMs() });
+  }
+
+  /** It was asked a moment ago and named no key. */
+  isUnnamed(instanceId: string): boolean {
+    const { unnamedMs = null } = this.read(instanceId) ?? {};
+    return unnamedMs !== null && Math.abs(this.nowMs() - unnamedMs) < ASK_AGAIN_MS;
   }
 
   /** Null when no key was seen yet. */
@@ -144,10 +179,11 @@ export class HostKeys {
   }
 
   /** OpenSSH passes over the lines with a #. */
-  private textOf(instanceId: string, { key, renewUntilMs, isProved, seenMs }: Pin): string {
+  private textOf(instanceId: string, { key, renewUntilMs, isProved, seenMs, unnamedMs }: Pin): string {
     const marks = [
       seenMs === null ? null : `${SEEN_MARK}${new Date(seenMs).toISOString()}`,
       isProved ? PROVED_MARK : null,
+      unnamedMs === null ? null : `${UNNAMED_MARK}${new Date(unnamedMs).toISOString()}`,
       renewUntilMs === 0 ? null : `${RENEWAL_MARK}${new Date(renewUntilMs).toISOString()}`,
     ].filter((mark) => mark !== null);
     const line = `${this.alias(instanceId)} ${keyType(key)} ${key.toString('base64')}`;
@@ -176,6 +212,7 @@ export class HostKeys {
       renewUntilMs: timeAfter(RENEWAL_MARK) ?? 0,
       isProved: lines.includes(PROVED_MARK),
       seenMs: timeAfter(SEEN_MARK),
+      unnamedMs: timeAfter(UNNAMED_MARK),
     };
   }
 
@@ -187,6 +224,30 @@ export class HostKeys {
         exit: EXIT.sshFailed,
         hint: `If you recycled it in the console: forgectl keys repair ${instanceId} --accept-host-key`,
         details: { instance_id: instanceId, pinned: fingerprint(pinned), shown: fingerprint(shown) },
+      },
+    );
+  }
+
+  private notNamed(instanceId: string, shown: Buffer): ForgeError {
+    return new ForgeError(
+      `Instance ${instanceId} names other host keys than the one that its address showed: another machine answers there.`,
+      {
+        code: 'SSH_HOST_KEY_MISMATCH',
+        exit: EXIT.sshFailed,
+        hint: `Nothing was sent there. What the instance is and where: forgectl show ${instanceId}   To compare and repair: forgectl keys repair ${instanceId}`,
+        details: { instance_id: instanceId, shown: fingerprint(shown) },
+      },
+    );
+  }
+
+  private onlyGuessed(instanceId: string): ForgeError {
+    return new ForgeError(
+      `Somebody answers where instance ${instanceId} might be, and nothing proves that it is the instance.`,
+      {
+        code: 'SSH_HOST_KEY_UNPROVED',
+        exit: EXIT.sshFailed,
+        hint: `Right after a start this passes within a minute: forgectl wait ${instanceId} --for ssh`,
+        details: { instance_id: instanceId },
       },
     );
   }

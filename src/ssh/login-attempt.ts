@@ -9,12 +9,16 @@ export interface Candidate {
   host: string;
   port: number;
   via: 'direct' | 'proxy';
+  /** Another reading of where it listens: a neighbour's machine may answer there. */
+  isGuess?: boolean;
 }
 
 export interface LoginOptions {
   user: string;
   identities: readonly Identity[];
   hostKeys: HostKeys;
+  /** The only host keys to accept, "type base64", as the instance has named them; null when it has not. */
+  namedKeys: ReadonlySet<string> | null;
   instanceId: string;
   timeoutMs: number;
 }
@@ -106,7 +110,8 @@ export class LoginAttempt {
 
   private checkHostKey(key: Buffer): boolean {
     try {
-      this.options.hostKeys.check(this.options.instanceId, key);
+      const { hostKeys, instanceId, namedKeys } = this.options;
+      hostKeys.assertTrusted(instanceId, key, { named: namedKeys, isGuess: this.candidate.isGuess === true });
       this.hostKey = key;
       return true;
     } catch (error) {
@@ -118,7 +123,9 @@ export class LoginAttempt {
   /** The key is pinned only now: a stranger at a recycled port refuses our key, and must not become "known". */
   private accept(): void {
     try {
-      if (this.hostKey !== null) this.options.hostKeys.verify(this.options.instanceId, this.hostKey);
+      const { hostKeys, instanceId, namedKeys } = this.options;
+      if (this.hostKey !== null) hostKeys.verify(instanceId, this.hostKey);
+      if (namedKeys !== null) hostKeys.confirm(instanceId);
       this.finish?.(null);
     } catch (error) {
       this.finish?.(error);

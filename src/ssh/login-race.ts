@@ -72,20 +72,9 @@ class Race {
   private failed(attempt: LoginAttempt, error: unknown): void {
     if (this.isOver) return;
     this.tell(attempt, 'failed', error);
-    this.failures.push({ error, isGuess: this.isGuess(attempt) });
+    this.failures.push({ error, isGuess: attempt.candidate.isGuess === true });
     if (this.failures.length < this.attempts.length) this.startNext();
     else if (this.end()) this.reject(mostTelling(this.failures));
-  }
-
-  /**
-   * The second port at one host is another reading of where the proxy listens, so it may be a stranger's machine: its
-   * host key says nothing about ours.
-   */
-  private isGuess({ candidate }: LoginAttempt): boolean {
-    const first = this.attempts.find(
-      (other) => other.candidate.host === candidate.host && other.candidate.via === candidate.via,
-    );
-    return first?.candidate !== candidate;
   }
 
   private readonly onAbort = (): void => {

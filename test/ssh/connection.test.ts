@@ -103,11 +103,34 @@ describe('the race of the addresses', () => {
   it('a stranger at a guessed port neither alarms nor is pinned', async () => {
     const stranger = await sshd({ hostKeys: [otherKey.private], authorized: [] });
     const down = await closedPort();
-    const addresses = [proxy(down), proxy(stranger.port)];
+    const addresses = [proxy(down), { ...proxy(stranger.port), isGuess: true }];
     await expect(login({ candidates: addresses })).rejects.toMatchObject({ code: 'SSH_PORT' });
     expect(readdirSync(pinsDir)).toEqual([]);
     hostKeys.verify('7', Buffer.from(hostKey.public.split(' ')[1] ?? '', 'base64'));
     await expect(login({ candidates: addresses })).rejects.toMatchObject({ code: 'SSH_PORT' });
+  });
+
+  it('somebody at a guessed port who lets everybody in is trusted only when the instance has named that key', async () => {
+    const open = await sshd({ hostKeys: [otherKey.private], authorized: 'everybody' });
+    const guess = { ...proxy(open.port), isGuess: true };
+    const lineOf = ({ public: text }: { public: string }): string => text.split(' ').slice(0, 2).join(' ');
+    const named = (key: { public: string }): ReadonlySet<string> => new Set([lineOf(key)]);
+    await expect(login({ candidates: [guess] })).rejects.toMatchObject({ code: 'SSH_HOST_KEY_UNPROVED', exit: 13 });
+    // Nor at the address itself, when the instance has named another one.
+    for (const candidates of [[guess], [proxy(open.port)]])
+      await expect(login({ candidates, namedKeys: named(hostKey) })).rejects.toMatchObject({
+        code: 'SSH_HOST_KEY_MISMATCH',
+      });
+    expect([open.logins, readdirSync(pinsDir)]).toEqual([0, []]);
+    await login({ candidates: [guess], namedKeys: named(otherKey) });
+    expect(hostKeys.pinned('7')).toMatchObject({ key: lineOf(otherKey), isProved: true });
+    // From then on the pin is enough.
+    await login({ candidates: [guess] });
+    // A recycle makes another key right, and still not at a guess.
+    hostKeys.repin('7');
+    const next = await sshd({ authorized: 'everybody' });
+    const again = { ...proxy(next.port), isGuess: true };
+    await expect(login({ candidates: [again] })).rejects.toMatchObject({ code: 'SSH_HOST_KEY_UNPROVED' });
   });
 
   it('can be stopped, and leaves no socket behind', async () => {

@@ -93,7 +93,7 @@ describe('SSH keys and host keys (in order)', () => {
     const attached = await home.json<{ instances: object[] }>(['keys', 'attach', NAMES.other]);
     expect(attached.instances).toMatchObject([{ attached: true, verified: true, error: null }]);
     const shown = await home.run(['show', NAMES.other]);
-    expect(shown.stdout).toMatch(/Host key +SHA256:\S+, first seen \d{4}-\d\d-\d\d\n/u);
+    expect(shown.stdout).toMatch(/Host key +SHA256:\S+, first seen \d{4}-\d\d-\d\d, not verified\n/u);
   });
 
   it('keys ls: fingerprint, where the private half is, and who has which; what is no key is shown all the same', async () => {

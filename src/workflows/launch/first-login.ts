@@ -5,7 +5,7 @@ import type { Instance } from '../../vast/model.js';
 import type { ReadinessDependencies } from '../readiness/await-readiness.js';
 
 /** Attaches the key at the first look at a running machine: the direct port accepts only keys of the instance itself (docs disagree). */
-export function withKeyAttached(deps: ReadinessDependencies): ReadinessDependencies {
+export function withKeyAttached<D extends ReadinessDependencies>(deps: D): D {
   let attached = false;
   return {
     ...deps,
@@ -16,18 +16,45 @@ export function withKeyAttached(deps: ReadinessDependencies): ReadinessDependenc
   };
 }
 
-/** The boot waits for it (instance/carried-script). A cut on the way is a login that failed: the next one brings it. */
-export function withScriptBrought(deps: ReadinessDependencies, script: string | null): ReadinessDependencies {
+interface FirstLoginDependencies extends ReadinessDependencies {
+  hostKeyProof(instance: Instance, options?: { isUrgent: boolean }): Promise<void>;
+}
+
+/** The comparison runs beside the boot, since the log takes seconds to come. A machine that turns out to be another ends the wait. */
+export function watchHostKey(deps: FirstLoginDependencies): FirstLoginDependencies {
+  const other = new AbortController();
+  return {
+    ...deps,
+    signal: AbortSignal.any([deps.signal, other.signal]),
+    onLogin: (instance, connection) => {
+      deps.onLogin?.(instance, connection);
+      // Awaited at the end of the launch, too; until then its failure must not end the process.
+      deps.hostKeyProof(instance).catch((error: unknown) => other.abort(error));
+    },
+  };
+}
+
+/**
+ * The boot waits for it (instance/carried-script), and it may hold tokens: so whose machine it is comes first. A cut on the
+ * way is a login that failed: the next one brings it.
+ */
+export function withScriptBrought(deps: FirstLoginDependencies, script: string | null): ReadinessDependencies {
   if (script === null) return deps;
   return {
     ...deps,
     connect: async (instance) => {
       const connection = await deps.connect(instance);
-      const { exitCode } = await runScript(connection, bringScript(script), {
-        timeoutMs: BRING_LIMIT_MS,
-        signal: deps.signal,
-      });
-      if (exitCode === 0) return connection;
+      try {
+        await deps.hostKeyProof(instance, { isUrgent: true });
+        const { exitCode } = await runScript(connection, bringScript(script), {
+          timeoutMs: BRING_LIMIT_MS,
+          signal: deps.signal,
+        });
+        if (exitCode === 0) return connection;
+      } catch (error) {
+        connection.close();
+        throw error;
+      }
       connection.close();
       throw new ForgeError('The provisioning script could not be put on the machine.', {
         code: 'REMOTE_STEP_FAILED',

@@ -15,7 +15,7 @@ import { runSteps, type Step } from '../run-workflow.js';
 import { type Attempt, type AttemptState, type LaunchFacts, livingAttempts } from './attempt.js';
 import { destroyAttempt, undoLaunch } from './clean-up.js';
 import { mayComeUp, mayFailOver, reasonOf } from './fail-over.js';
-import { withKeyAttached, withScriptBrought } from './first-login.js';
+import { watchHostKey, withKeyAttached, withScriptBrought } from './first-login.js';
 import { leftBehind, machinesFailed, nameTheCost, sayDestroyed } from './launch-errors.js';
 import { type LaunchPlan, withOffer } from './plan.js';
 import { lookForLabel, rentNext } from './rent.js';
@@ -45,8 +45,11 @@ export interface LaunchDependencies extends ReadinessDependencies, DestroyDepend
   beginCleanUp(): void;
   /** The text of the plan's script of this computer, for a machine that has to be brought it. */
   provisioningScript?: string | null;
-  /** Waits until the host key was compared with what the machine said through the API. Throws when they differ. */
-  hostKeyProof(): Promise<void>;
+  /**
+   * Compares the host key of the login with what the machine says through the API, once. Throws when they differ. `isUrgent`:
+   * a secret waits for it, so a machine that has not said it yet is asked for longer.
+   */
+  hostKeyProof(instance: Instance, options?: { isUrgent: boolean }): Promise<void>;
 }
 
 export interface LaunchResult {
@@ -284,14 +287,15 @@ export class Launching {
     const firstLookMs = Date.parse(attempt.rentedAt ?? '') + FIRST_LOOK_MS;
     await this.deps.clock.sleep(Math.max(0, firstLookMs - this.deps.clock.now()), this.deps.signal);
     try {
-      const readiness = await awaitReadiness(withScriptBrought(withKeyAttached(this.deps), this.scriptToBring()), {
+      const deps = withScriptBrought(withKeyAttached(watchHostKey(this.deps)), this.scriptToBring());
+      const readiness = await awaitReadiness(deps, {
         instanceId: attempt.contractId,
         goal: this.plan.waitFor,
         timeoutMs: this.timeLeftMs(),
         budgetUsd: this.budgetLeft(),
         meter,
       });
-      await this.deps.hostKeyProof();
+      await this.deps.hostKeyProof(readiness.instance);
       return readiness;
     } finally {
       attempt.costUsd = meter.usd;
