@@ -31,18 +31,18 @@ interface Ended {
 function bring(from: string, to: string, { deflate, between = 'cat' }: { deflate: boolean; between?: string }) {
   const [source, wire] = [join(from, '..', 'serve.py'), join(from, '..', `wire-${deflate}`)];
   writeFileSync(source, PYTHON_SERVE);
+  const place = join(from, '..', 'place');
+  grantAll(place, from);
   mkdirSync(to, { recursive: true });
   // Ends as ssh does, whatever the source's half still waits for.
-  const link = `exec 4<&0; exec tee "$3" < <(${between} < <(python3 -I -S "$1" "$2" <&4))`;
-  const words = ['bash', '-c', link, 'bash', source, from, wire];
-  const child = spawn('python3', ['-I', '-S', '-c', PYTHON_PULL, ...words]);
+  const link = `exec 4<&0; exec tee "$3" < <(${between} < <(python3 -I -S "$1" "$2" "$4" <&4))`;
+  const words = ['bash', '-c', link, 'bash', source, from, wire, place];
+  const child = spawn('python3', ['-I', '-S', '-c', PYTHON_PULL, to, ...words]);
   const items = readdirSync(from).map((name) => {
     const { size, mode, mtimeNs } = statSync(join(from, name), { bigint: true });
     return [latin1(name), latin1(name), Number(size), Number(mode & 0o7777n), String(mtimeNs), null, null];
   });
-  child.stdin.end(
-    `${JSON.stringify({ base: latin1(from), to: latin1(to), aside: 'aside', items, deflate, rate: null })}\n`,
-  );
+  child.stdin.end(`${JSON.stringify({ base: latin1(from), aside: 'aside', items, deflate, rate: null })}\n`);
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();
@@ -56,6 +56,15 @@ function bring(from: string, to: string, { deflate, between = 'cat' }: { deflate
       resolve({ code, said, wireBytes: existsSync(wire) ? statSync(wire).size : 0 });
     });
   });
+}
+
+/** As a run grants it. */
+function grantAll(place: string, from: string): void {
+  mkdirSync(place, { recursive: true });
+  const paths = readdirSync(from).map((name) => join(from, name));
+  writeFileSync(join(place, 'list'), `${paths.sort().join('\0')}\0`);
+  writeFileSync(join(place, 'left'), String(2 ** 40).padStart(20, '0'));
+  writeFileSync(join(place, 'lease'), String(Math.floor(Date.now() / 1000) + 600));
 }
 
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1');

@@ -1,20 +1,30 @@
 /**
  * The destination's half: takes jobs on stdin (a line of JSON each), has the source send what they name over one SSH
- * connection, writes it, and says on stdout how far it is. It ends when nobody listens any more. The connection is its own
- * (argv: the words of ssh), or comes from the source (argv: "meet", a directory, a number): then it waits at a socket there
- * until what sshd has started for the source hands over its two ends.
+ * connection, writes it below one directory (argv 1), and says on stdout how far it is. It ends when nobody listens any
+ * more. The connection is its own (argv: the words of ssh), or comes from the source (argv: "meet", a directory, a number):
+ * then it waits at a socket there until what sshd has started for the source hands over its two ends. The source may be
+ * anybody: it chooses no name, no mode and no link, and of a file it sends no byte more than the job says.
  */
 export const PYTHON_PULL = `
 import array, fcntl, json, os, socket, struct, subprocess, sys, time, zlib
 
+TOP = os.fsencode(sys.argv[1])
 PIECE = 1 << 20
 EVERY_S = 0.25
 MEET_S = 40
 # The source flushes at 256 KiB, and hands over no more than a piece at once.
 MOST_BLOCK = 2 * PIECE
+# A small file in pieces of a page each has no longer map.
+MOST_LINE = PIECE
+MOST_DETAIL = 200
+PROBLEMS = ('vanished', 'changed', 'unreadable')
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 class Lost(Exception):
     pass
+
+class Nonsense(Lost):
+    """The source has sent what nobody asked for. Told as a loss: the same job is tried again a few times."""
 
 def meet(directory, number):
     os.chdir(directory)
@@ -81,9 +91,9 @@ class Inflated:
         self.at += len(piece)
         return piece
 
-    def readline(self):
+    def readline(self, most):
         line = b''
-        while not line.endswith(b'\\n'):
+        while not line.endswith(b'\\n') and len(line) < most:
             if self.at == len(self.rest) and not self.fill():
                 break
             end = self.rest.find(b'\\n', self.at)
@@ -95,10 +105,59 @@ class Inflated:
             raise Lost()
 
 def answer():
-    line = source.readline()
+    line = source.readline(MOST_LINE)
     if not line.endswith(b'\\n'):
-        raise Lost()
-    return json.loads(line)
+        raise Nonsense() if len(line) >= MOST_LINE else Lost()
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        raise Nonsense()
+    if type(said) is not dict:
+        raise Nonsense()
+    return said
+
+def words(said):
+    """What the source says of a failure, short enough to be passed on."""
+    return said[:MOST_DETAIL] if type(said) is str else None
+
+def is_count(number):
+    return type(number) is int and number >= 0
+
+def checked_runs(runs, size):
+    """In order, and inside of the file: then they are no more than it."""
+    end = 0
+    try:
+        for offset, length in runs:
+            if not is_count(offset) or not is_count(length) or offset < end or offset + length > size:
+                raise Nonsense()
+            end = offset + length
+    except (TypeError, ValueError):
+        raise Nonsense()
+    return runs
+
+class Reached:
+    path, handle = None, None
+
+def reach(parts):
+    """The directory of these parts below the top; no link leads there. The one before is kept."""
+    if Reached.path != parts:
+        here = os.open(TOP, DIRECTORY)
+        for part in parts:
+            try:
+                below = os.open(part, DIRECTORY, dir_fd=here)
+            finally:
+                os.close(here)
+            here = below
+        if Reached.handle is not None:
+            os.close(Reached.handle)
+        Reached.path, Reached.handle = parts, here
+    return Reached.handle
+
+def split(name):
+    parts = name.encode('latin1').split(b'/')
+    if any(part in (b'', b'.', b'..') or b'\\0' in part for part in parts):
+        raise PermissionError(1, 'not below the staging folder')
+    return parts[:-1], parts[-1]
 
 class Told:
     """Counts what has arrived, tells it now and then, and holds back what may not be faster."""
@@ -136,83 +195,112 @@ def take(handle, offset, length, told):
 def full(error):
     return error.errno in (28, 122)
 
-def store(item, data, part, told):
+def store(item, data, aside, part, told):
     """Written under another name until it is whole; a file that was changed meanwhile is not kept."""
-    name, size, mode, when, uid, gid = item
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    size, mode, when, uid, gid = item
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(part, flags, 0o600, dir_fd=aside)
     try:
         for offset, length in data:
             take(handle, offset, length, told)
         os.ftruncate(handle, size)
         if uid is not None:
             os.fchown(handle, uid, gid)
-        os.fchmod(handle, mode)
+        # Bits that lend a program its owner's rights stay behind.
+        os.fchmod(handle, mode & 0o777)
         os.utime(handle, ns=(int(when), int(when)))
     finally:
         os.close(handle)
 
-def pack(job, told):
-    global source
-    base = job['to'].encode('latin1')
-    aside = os.path.join(base, job['aside'].encode('latin1'))
-    items = job['items']
-    problems = []
-    os.makedirs(aside, 0o700, exist_ok=True)
-    files = [[name, size, when] for name, _, size, _, when, _, _ in items]
-    ask({'base': job['base'], 'files': files, 'deflate': job['deflate']})
-    source = Inflated() if job['deflate'] else from_source
+def drop(part, aside):
+    try:
+        os.unlink(part, dir_fd=aside)
+    except FileNotFoundError:
+        pass
+
+def open_aside(name):
+    parents, last = split(name)
+    above = reach(parents)
+    try:
+        os.mkdir(last, 0o700, dir_fd=above)
+    except FileExistsError:
+        pass
+    return os.open(last, DIRECTORY, dir_fd=above)
+
+def take_files(items, aside, told):
+    problems, last = [], -1
     while True:
         said = answer()
         if said.get('end'):
-            if source is not from_source:
-                source.end()
-            source = from_source
-            break
-        index = said['file']
-        _, name, *rest = items[index]
+            return problems
+        index = said.get('file')
+        if not is_count(index) or not last < index < len(items):
+            raise Nonsense()
+        last = index
+        _, name, *item = items[index]
         if 'problem' in said:
-            problems.append([index, said['problem'], said.get('detail')])
+            kind = said['problem'] if said['problem'] in PROBLEMS else 'unreadable'
+            problems.append([index, kind, words(said.get('detail'))])
             continue
-        part = os.path.join(aside, b'%d' % index)
-        if os.path.lexists(part):
-            os.unlink(part)
-        store([name] + rest, said['data'], part, told)
-        if not answer()['kept']:
+        part = b'%d' % index
+        drop(part, aside)
+        store(item, checked_runs(said.get('data'), item[0]), aside, part, told)
+        if not answer().get('kept'):
             problems.append([index, 'changed', None])
-            os.unlink(part)
+            drop(part, aside)
             continue
         try:
-            os.rename(part, os.path.join(base, name.encode('latin1')))
+            parents, own = split(name)
+            os.rename(part, own, src_dir_fd=aside, dst_dir_fd=reach(parents))
         except OSError as error:
             if full(error):
                 raise
             problems.append([index, 'unwritable', error.strerror])
-            os.unlink(part)
+            drop(part, aside)
+
+def pack(job, told):
+    global source
+    items = job['items']
+    aside = open_aside(job['aside'])
     try:
-        os.rmdir(aside)
+        files = [[name, size, when] for name, _, size, _, when, _, _ in items]
+        ask({'base': job['base'], 'files': files, 'deflate': job['deflate']})
+        source = Inflated() if job['deflate'] else from_source
+        problems = take_files(items, aside, told)
+        if source is not from_source:
+            source.end()
+        source = from_source
+    finally:
+        os.close(aside)
+    try:
+        parents, last = split(job['aside'])
+        os.rmdir(last, dir_fd=reach(parents))
     except OSError:
         pass
     return {'problems': problems}
 
 def ranges(job, told):
-    handle = os.open(job['to'].encode('latin1'), os.O_WRONLY | os.O_NOFOLLOW)
+    parents, name = split(job['to'])
+    handle = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=reach(parents))
     try:
         ask({'file': job['file'], 'ranges': job['ranges']})
         said = answer()
         if 'problem' in said:
-            return {'unreadable': said['problem']}
+            return {'unreadable': words(said['problem']) or 'for no reason that it gives'}
+        if said.get('shorter'):
+            return {'shorter': True}
         for offset, length in job['ranges']:
             take(handle, offset, length, told)
-        return {} if answer()['kept'] else {'shorter': True}
+        return {} if answer().get('kept') else {'shorter': True}
     finally:
         os.close(handle)
 
 ssh = None
 try:
-    if sys.argv[1] == 'meet':
-        to_source, from_source, kept = meet(*sys.argv[2:4])
+    if sys.argv[2] == 'meet':
+        to_source, from_source, kept = meet(*sys.argv[3:5])
     else:
-        ssh = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        ssh = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         to_source, from_source = ssh.stdin, ssh.stdout
     source = from_source
     try:
@@ -233,6 +321,9 @@ try:
         told.tell()
         say(dict(done, done=True))
     code = 0
+except Nonsense:
+    sys.stderr.write('it sent what was not asked for\\n')
+    code = 3
 except Lost:
     code = 3
 except BrokenPipeError:

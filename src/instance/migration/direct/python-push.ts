@@ -1,3 +1,5 @@
+import { PYTHON_LEASE } from './python-lease.js';
+
 /**
  * On the source, when it is the one that logs in: joins the source's half to one ssh. argv: how many words are the half's,
  * those, and the words of ssh. Ends both when its own input ends, that is when nobody listens any more.
@@ -37,15 +39,17 @@ stop(3 if running[1].wait() else 0)
 
 /**
  * All that the key of the run may do on a destination that the source logs in to: hand the connection over to the one that
- * waits for it, by the number that was asked for (argv 1: the directory), and last as long as that one does.
+ * waits for it, by the number that was asked for (argv 1: the directory), and last as long as that one does, or as long as
+ * the lease. It reads and writes nothing itself, and the one that waits takes its orders from the run alone.
  */
-export const PYTHON_JOIN = `
-import array, os, socket, sys
+export const PYTHON_JOIN = `${PYTHON_LEASE}
+import array, re, socket
 
 number = os.environ.get('SSH_ORIGINAL_COMMAND', '')
-if not number.isdigit():
+if not re.fullmatch('[0-9]{1,16}', number):
     sys.exit('nothing of that name waits here')
 os.chdir(sys.argv[1])
+watch('.')
 with socket.socket(socket.AF_UNIX) as door:
     door.connect(number + '.sock')
     door.sendmsg([b'.'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0, 1]))])

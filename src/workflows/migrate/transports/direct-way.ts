@@ -1,4 +1,4 @@
-import type { BytePath } from '../../../instance/files/byte-path.js';
+import { type BytePath, joinPath, staysInside } from '../../../instance/files/byte-path.js';
 import type { Meter } from '../../copy/meter.js';
 import { ShorterThanListed, Unreadable } from '../../copy/problems.js';
 import type { PackedItem, Problem } from '../../copy/side.js';
@@ -6,6 +6,8 @@ import type { PackToBring, RangesToBring, Way } from '../../copy/way.js';
 import type { Puller } from './puller.js';
 
 export interface DirectWayOptions {
+  /** At the destination: everything is written below it. */
+  top: BytePath;
   newPuller(): Promise<Puller>;
   meter: Meter;
   /** How many streams the distance is worth, in ms there and back. */
@@ -36,25 +38,32 @@ export class DirectWay implements Way {
 
   async bringRanges({ from, to, ranges }: RangesToBring, onBytes: (bytes: number) => void): Promise<void> {
     const spans = ranges.map(({ offset, length }) => [offset, length]);
-    const end = await this.work({ file: from, to, ranges: spans }, onBytes);
-    if (end.unreadable !== undefined) throw new Unreadable(end.unreadable);
-    if (end.shorter === true) throw new ShorterThanListed();
+    const end = await this.work({ file: from, to: this.below(to), ranges: spans }, onBytes);
+    if (end.unreadable !== null) throw new Unreadable(end.unreadable);
+    if (end.shorter) throw new ShorterThanListed();
   }
 
   async bringPack({ sourceBase, place, items }: PackToBring, onBytes: (bytes: number) => void) {
     const job = {
       base: sourceBase,
-      to: place.base,
-      aside: place.aside,
+      aside: this.below(joinPath(place.base, place.aside)),
       deflate: this.options.deflates,
-      items: items.map((item) => wordsOf(item, place)),
+      items: items.map((item) => wordsOf(item, this.below(joinPath(place.base, item.destination)), place)),
     };
-    const { problems = [] } = await this.work(job, onBytes);
+    const { problems } = await this.work(job, onBytes);
     return new Map(problems.map(([index, kind, detail]): [number, Problem] => [index, { kind, detail }]));
   }
 
   close(): void {
     for (const puller of this.idle.splice(0)) puller.close();
+  }
+
+  /** As the destination's half wants it: relative to the top. */
+  private below(path: BytePath): BytePath {
+    const start = `${this.options.top}/`;
+    const name = path.slice(start.length) as BytePath;
+    if (!path.startsWith(start) || !staysInside(name)) throw new RangeError('a path beside the staging folder');
+    return name;
   }
 
   private async work(job: Record<string, unknown>, onBytes: (bytes: number) => void) {
@@ -76,10 +85,7 @@ export class DirectWay implements Way {
 }
 
 /** Source, destination, size, mode, time, owner: as the destination's half expects them. */
-function wordsOf(
-  { source, destination }: PackedItem,
-  { keepOwner }: { base: BytePath; keepOwner: boolean },
-): unknown[] {
+function wordsOf({ source }: PackedItem, destination: BytePath, { keepOwner }: { keepOwner: boolean }): unknown[] {
   const { path, size, mode, mtimeNs, owner } = source;
   const [uid, gid] = keepOwner ? [owner.uid, owner.gid] : [null, null];
   return [path, destination, size, mode, String(mtimeNs), uid, gid];

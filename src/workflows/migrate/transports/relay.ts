@@ -1,3 +1,4 @@
+import { BoundedWay } from '../../allowance.js';
 import { runCopy, surveyDestination } from '../../copy/copy.js';
 import type { Carried, Pass, Transport } from '../transport.js';
 
@@ -13,9 +14,10 @@ export class Relay implements Transport {
   async tidy(): Promise<void> {}
 }
 
-/** Parts of an earlier try are gone on with; nothing is compared yet. */
+/** Parts of an earlier try are gone on with; nothing is compared yet. Throws (MORE_THAN_PLANNED) when far too much comes. */
 export async function carryByEngine({ context, plan }: Pass): Promise<Carried> {
   const survey = await surveyDestination(context, plan);
-  const { movedBytes, problems } = await runCopy(context, { plan, survey, verify: 'none' });
+  const bounded = { ...context, way: new BoundedWay(context.way, plan) };
+  const { movedBytes, problems } = await runCopy(bounded, { plan, survey, verify: 'none' });
   return { movedBytes, problems };
 }
