@@ -65,8 +65,9 @@ describe.skipIf(!hasGnuTools('forgectl migrate'))('migrating a Forge (in order)'
       packages_error: null,
     });
     expect(machines.tree('old')).toEqual(source);
-    const lost = describeTree(machines.at('old', 'awkward')).filter((line) => !line.includes('pipe'));
-    expect(describeTree(machines.at('new', 'awkward'))).toEqual(lost);
+    const lost = describeTree(machines.at('old', 'awkward'));
+    // Nothing there has its owner's rights for whoever runs it.
+    expect(describeTree(machines.at('new', 'awkward'))).toEqual(lost.filter((line) => !line.includes('pipe')));
     expect(machines.git('new', 'rev-parse', 'HEAD')).toBe(machines.git('old', 'rev-parse', 'HEAD'));
     expect(machines.git('new', 'diff', 'HEAD')).toBe(machines.git('old', 'diff', 'HEAD'));
     expect(machines.packages('new')).toContain('diffusers-0.32.2.dist-info');

@@ -15,7 +15,7 @@ export function usuallyLeftOut(destinationId: number): LeftOut[] {
     { pattern: '/.environment_sync/', reason: "the source's environments; the packages come by the freeze" },
     { pattern: '/.hf_home/', reason: 'a cache of downloads' },
     { pattern: '/.cache/', reason: 'a cache' },
-    { pattern: `/.venv-backups/${destinationId}/`, reason: "the destination's own backups stay as they are there" },
+    { pattern: `/.venv-backups/${destinationId}`, reason: "the destination's own backups stay as they are there" },
     { pattern: '/onstart.sh', reason: "the platform's own" },
     { pattern: '/ports.log', reason: "the platform's own" },
     { pattern: '/lost+found/', reason: "the file system's own" },
@@ -33,7 +33,8 @@ export function readChoice({ destinationId, include, exclude }: Choice): Exclude
   const usual = readExcludes(usuallyLeftOut(destinationId).map(({ pattern }) => pattern));
   const wanted = readExcludes(include);
   const unwanted = readExcludes(exclude);
-  const own = readExcludes([`/${ASIDE_PREFIX}*/`]);
+  // Links and files, too: a source that knows the run's name must not be in the way of its folder.
+  const own = readExcludes([`/${ASIDE_PREFIX}*`]);
   return (path: BytePath, isDirectory: boolean) => {
     if (own(path, isDirectory) || unwanted(path, isDirectory)) return true;
     return usual(path, isDirectory) && !(include.length > 0 && wanted(path, isDirectory));
