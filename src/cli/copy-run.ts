@@ -5,6 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { systemClock } from '../clock.js';
 import { EXIT, ForgeError } from '../errors.js';
 import { quote } from '../instance/remote-command.js';
+import { BoundedWay } from '../workflows/allowance.js';
 import { NoWay } from '../workflows/copy/connection-pool.js';
 import {
   type CopyOutcome,
@@ -120,7 +121,8 @@ async function bring(context: ForgeContext, { plan, transfer, events, verify }: 
   const { ends } = transfer;
   const reporter = await context.stageReporter(systemClock);
   const teller = createProgressTeller(reporter, { events, title: planTitle(plan) });
-  const working = transferContext(transfer, reporter, teller);
+  const opened = transferContext(transfer, reporter, teller);
+  const working = { ...opened, way: new BoundedWay(opened.way, plan) };
   const locks = lockAll(join(context.paths.stateDir, 'copies'), working, plan);
   try {
     const survey = await surveyDestination(working, plan);

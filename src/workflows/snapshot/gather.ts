@@ -1,5 +1,6 @@
 import { type BytePath, joinPath } from '../../instance/files/byte-path.js';
 import type { TreeEntry } from '../../instance/files/tree-entry.js';
+import { allowedBytes, BoundedWay } from '../allowance.js';
 import { isUnchanged } from '../copy/compare.js';
 import { type CopyPlan, runCopy, surveyDestination } from '../copy/copy.js';
 import { LARGE_BYTES, planTree } from '../copy/plan.js';
@@ -160,7 +161,7 @@ export class Gathering {
       complaints: [],
       totals: { files: pairs.length, directories: 0, links: 0, bytes, skipped: 0, replaced: 0 },
     };
-    const quiet: TransferContext = { ...context, onProblem: () => {} };
+    const quiet: TransferContext = { ...context, onProblem: () => {}, way: new BoundedWay(context.way, plan) };
     await runCopy(quiet, { plan, survey: await surveyDestination(quiet, plan), verify: 'none' });
     const { good } = await store.settleIncoming();
     this.newBytes += [...missing].reduce((sum, [hash, { size }]) => sum + (good.has(hash) ? size : 0), 0);
@@ -180,10 +181,13 @@ export class Gathering {
       { deep: false },
     );
     const fresh: TreeEntry[] = [];
-    for (const { path } of files) {
+    for (const { path, size } of files) {
       const now = entries.get(pathOf(path))?.[0];
       this.hashes.delete(path);
-      if (now?.type === 'file') {
+      // A machine that makes a file larger with each look would fill the disk of the store.
+      const isTooLarge = (now?.size ?? 0) > allowedBytes({ totals: { bytes: size, files: 1 } });
+      if (now?.type === 'file' && isTooLarge) this.problems.set(path, 'changed');
+      else if (now?.type === 'file') {
         const entry = { ...now, path };
         this.entries.set(path, entry);
         fresh.push(entry);

@@ -25,6 +25,11 @@ incoming/                      what has not arrived yet
 The folder can be copied and moved as it is. To get one file by hand: look up its sha256 and copy that object.
 `;
 
+/** The list of a million files is half of that; and no text of Node's may be longer. The other machine says how long it is. */
+const LONGEST_TEXT = 512 * 1000 * 1000;
+
+const OF_ONE_SNAPSHOT: ReadonlySet<string> = new Set(['SNAPSHOT_DAMAGED', 'SNAPSHOT_TOO_NEW']);
+
 /** One that is half made has a manifest, too, of what is known by then. */
 export interface StoredSnapshot {
   name: string;
@@ -214,14 +219,14 @@ export class SnapshotStore {
 
   private async look(name: string, isComplete: boolean): Promise<StoredSnapshot> {
     const file = isComplete ? COMPLETE : UNFINISHED;
-    const text = await this.readFile(snapshotPath(name, file));
     try {
+      const text = await this.readFile(snapshotPath(name, file));
       const where = `The snapshot ${name} in ${this.place}`;
       const manifest = decodeManifest(text?.toString('utf8') ?? '', where);
       if (manifest.name !== name) throw damaged(where, `its manifest is of "${manifest.name}"`);
       return { name, isComplete, manifest, problem: null };
     } catch (error) {
-      if (!(error instanceof ForgeError)) throw error;
+      if (!(error instanceof ForgeError) || !OF_ONE_SNAPSHOT.has(error.code)) throw error;
       return { name, isComplete, manifest: null, problem: error };
     }
   }
@@ -231,6 +236,8 @@ export class SnapshotStore {
     const { entries } = await this.side.list([file], { deep: false });
     const [entry] = entries.get(file) ?? [];
     if (entry?.type !== 'file') return null;
+    if (entry.size > LONGEST_TEXT)
+      throw damaged(`${toText(path)} in ${this.place}`, 'it is longer than any that is written');
     const parts: Buffer[] = [];
     if (entry.size > 0)
       for await (const part of this.side.readRanges(file, [{ offset: 0, length: entry.size }]))
