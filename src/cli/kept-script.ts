@@ -16,6 +16,8 @@ interface CheckedScript {
 
 /** Of a launch that may be resumed; the journal has the hash only, since the text may hold anything. */
 const KEPT_DAYS = 30;
+/** As `keepScript` names them, or a draft of one. */
+const KEPT_NAME = /^[0-9a-f]{64}\.sh/u;
 
 /** A script that a launch is to carry. Errors in it are refused before anything is searched; a secret is the user's business. */
 export async function checkedScript(
@@ -64,6 +66,7 @@ export async function keptScript(context: ForgeContext, sha256: string | null): 
 function dropOld(folder: string, nowMs: number): void {
   try {
     for (const name of readdirSync(folder)) {
+      if (!KEPT_NAME.test(name)) continue;
       const file = join(folder, name);
       if (nowMs - statSync(file).mtimeMs > KEPT_DAYS * 86_400_000) rmSync(file);
     }

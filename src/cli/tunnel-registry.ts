@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { writePrivateFile } from '../config/paths.js';
 import { EXIT, ForgeError } from '../errors.js';
 import { isRunning, type ProcessIdentity, thisProcess } from '../process-identity.js';
@@ -19,6 +19,9 @@ export interface TunnelEntry extends ProcessIdentity {
 
 /** The kernel's limit for the name of a UNIX socket is 104 bytes on macOS, 108 on Linux. */
 const LONGEST_SOCKET_NAME = 100;
+/** The name of a directory for one socket begins so. */
+const OWN_PLACE = 'forgectl-tunnel-';
+const OWN_SOCKET = 'sock';
 
 /** The background tunnels of one context on this computer, one file each. */
 export class TunnelRegistry {
@@ -76,7 +79,7 @@ export class TunnelRegistry {
     // A directory of its own, which nobody else can have made before.
     return Buffer.byteLength(path) <= LONGEST_SOCKET_NAME
       ? path
-      : join(mkdtempSync(join(tmpdir(), 'forgectl-tunnel-')), 'sock');
+      : join(mkdtempSync(join(tmpdir(), OWN_PLACE)), OWN_SOCKET);
   }
 
   async write(entry: Omit<TunnelEntry, keyof ProcessIdentity>): Promise<void> {
@@ -93,8 +96,11 @@ export class TunnelRegistry {
 
   remove({ instance_id: id, socket }: Pick<TunnelEntry, 'instance_id' | 'socket'>): void {
     rmSync(this.pathOf(id, 'json'), { force: true });
-    rmSync(socket, { force: true });
-    if (dirname(socket) !== this.directory) rmSync(dirname(socket), { recursive: true, force: true });
+    if (socket === this.pathOf(id, 'sock')) removeSocket(socket);
+    else if (isOwnPlace(socket)) {
+      removeSocket(socket);
+      removeWhenEmpty(dirname(socket));
+    }
   }
 
   logOf(instanceId: number): string {
@@ -122,7 +128,9 @@ export class TunnelRegistry {
   private read(instanceId: number): TunnelEntry | null {
     try {
       const entry = JSON.parse(readFileSync(this.pathOf(instanceId, 'json'), 'utf8')) as TunnelEntry;
-      return typeof entry.pid === 'number' && typeof entry.socket === 'string' ? entry : null;
+      // By the id its files are removed, so it must be the file's own.
+      const isOwn = entry.instance_id === instanceId;
+      return isOwn && typeof entry.pid === 'number' && typeof entry.socket === 'string' ? entry : null;
     } catch {
       return null;
     }
@@ -130,6 +138,30 @@ export class TunnelRegistry {
 
   private pathOf(instanceId: number, kind: 'json' | 'lock' | 'sock' | 'log'): string {
     return join(this.directory, `${instanceId}.${kind}`);
+  }
+}
+
+/**
+ * Whether `newSocketPath` can have made it: the file of entries may be damaged, or come from another computer, and what it
+ * names is removed.
+ */
+function isOwnPlace(socket: string): boolean {
+  const directory = dirname(socket);
+  if (join(directory, OWN_SOCKET) !== socket || dirname(directory) !== tmpdir()) return false;
+  if (!basename(directory).startsWith(OWN_PLACE)) return false;
+  const found = lstatSync(directory, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === process.getuid?.();
+}
+
+function removeSocket(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path, { force: true });
+}
+
+function removeWhenEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Something else lies in it, or another process was faster.
   }
 }
 

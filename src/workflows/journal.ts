@@ -170,7 +170,8 @@ export class Journal {
       throw error;
     }
     const record = parseRecord(text);
-    if (record !== null) return record;
+    // By its id the files of a run are found, and removed: no other word may stand there.
+    if (record !== null && [OPEN, CLOSED].some((ending) => `${record.id}${ending}` === name)) return record;
     throw new ForgeError(`The journal ${join(this.directory, name)} cannot be read.`, {
       code: 'JOURNAL_UNREADABLE',
       exit: EXIT.conflict,

@@ -7,8 +7,10 @@ import { changeFlags } from '../../cli/flags.js';
 import { stopSandboxProcess } from '../../cli/sandbox-process.js';
 import { EXIT, ForgeError } from '../../errors.js';
 
-/** Files by which a directory is known to be a sandbox's: nothing else is ever removed. */
+/** Files by which a directory is known to be a sandbox's. */
 const MARKS = ['world.json', 'sandbox.json', 'sandbox.log'];
+/** What a sandbox makes there, with its drafts: nothing else is ever removed. */
+const MADE = /^(?:machines|world\.json.*|sandbox\.(?:json|log|lock).*)$/u;
 
 export default class SandboxReset extends BaseCommand<typeof SandboxReset> {
   static override description = 'Stop the sandbox and remove everything in it: machines, contracts, credit spent.';
@@ -18,13 +20,16 @@ export default class SandboxReset extends BaseCommand<typeof SandboxReset> {
   async run(): Promise<Record<string, unknown>> {
     const { context, flags } = this;
     const directory = context.paths.sandboxDir;
-    const entries = existsSync(directory) ? await readdir(directory) : [];
+    const all = existsSync(directory) ? await readdir(directory) : [];
+    const entries = all.filter((entry) => MADE.test(entry));
     if (flags['dry-run']) {
       this.answer(entries.length === 0 ? 'There is no sandbox state.' : `Would remove ${directory}.`);
       return { dry_run: true, state_dir: directory, removed: false };
     }
-    if (entries.length > 0) await this.remove(directory, entries);
+    if (all.length > 0) await this.remove(directory, entries);
     this.answer(entries.length === 0 ? 'There was no sandbox state.' : 'The sandbox is as new.');
+    const others = all.filter((entry) => !entries.includes(entry));
+    if (others.length > 0) context.reporter.info(`Left alone, because no sandbox made it: ${others.join(', ')}`);
     return { dry_run: false, state_dir: directory, removed: entries.length > 0 };
   }
 
