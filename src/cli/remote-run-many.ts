@@ -106,7 +106,8 @@ class Fleet {
     });
     result.address = connection.address;
     try {
-      const session = await openSession(connection, { command: this.run.line, terminal: null });
+      const { signal } = this.context.interruption;
+      const session = await openSession(connection, { command: this.run.line, terminal: null, signal });
       result.outcome = await this.follow(session, instance);
       if (result.outcome.timedOut) result.error = timedOut();
     } finally {

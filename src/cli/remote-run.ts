@@ -34,9 +34,12 @@ export async function runOnOne(context: ForgeContext, instance: Instance, run: R
     const { via, host, port } = connection.address;
     if (run.line === null || run.wantsTerminal)
       context.reporter.info(`Connected to ${nameOf(instance)}, ${via} ${host}:${port}.`);
+    const { signal } = context.interruption;
     context.interruption.lastWords.push(`The command may go on there: forgectl ssh ${instance.id}`);
     try {
-      return run.wantsTerminal ? await runInTerminal(connection, run) : await runWithStreams(connection, run);
+      return run.wantsTerminal
+        ? await runInTerminal(connection, run, signal)
+        : await runWithStreams(connection, run, signal);
     } finally {
       connection.close();
       process.stdin.destroy();
@@ -47,8 +50,8 @@ export async function runOnOne(context: ForgeContext, instance: Instance, run: R
   }
 }
 
-async function runWithStreams(connection: Connection, run: RemoteRun): Promise<number> {
-  const session = await openSession(connection, { command: run.line, terminal: null });
+async function runWithStreams(connection: Connection, run: RemoteRun, signal: AbortSignal): Promise<number> {
+  const session = await openSession(connection, { command: run.line, terminal: null, signal });
   const { stdout, stderr, stdin } = process;
   const running = new RunningCommand(session, { stdin: run.withStdin ? stdin : null, stdout, stderr });
   let hasReader = true;
@@ -60,9 +63,9 @@ async function runWithStreams(connection: Connection, run: RemoteRun): Promise<n
   return hasReader ? statusOf(outcome) : EXIT.done;
 }
 
-async function runInTerminal(connection: Connection, run: RemoteRun): Promise<number> {
+async function runInTerminal(connection: Connection, run: RemoteRun, signal: AbortSignal): Promise<number> {
   const terminal = { ...LocalTerminal.size(), type: LocalTerminal.type() };
-  const session = await openSession(connection, { command: run.line, terminal });
+  const session = await openSession(connection, { command: run.line, terminal, signal });
   const local = new LocalTerminal(() => running.leave(disconnected()));
   const running = new RunningCommand(session, { stdin: local.input, stdout: local.output, stderr: process.stderr });
   let isClean = false;

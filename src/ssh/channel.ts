@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import { connectionLost } from './login-failure.js';
+import { signalName } from './remote-signal.js';
+import { tellHeld } from './small-pieces.js';
 
 export interface ExecOptions {
   timeoutMs: number;
@@ -20,10 +22,16 @@ export interface ExecResult {
 
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
-/** Reads one command to its end. Whatever goes wrong closes this channel and nothing else. `isOpen`: the connection. */
-export function readChannel(channel: ClientChannel, options: ExecOptions, isOpen: () => boolean): Promise<ExecResult> {
+/** The connection that the channel belongs to. */
+interface Below {
+  isOpen(): boolean;
+  lost(why: string): Error;
+}
+
+/** Reads one command to its end. Whatever goes wrong closes this channel and nothing else. */
+export function readChannel(channel: ClientChannel, options: ExecOptions, connection: Below): Promise<ExecResult> {
   return new Promise((resolve, reject) => {
-    const reading = new Reading(channel, options, { resolve, reject, isOpen });
+    const reading = new Reading(channel, options, { resolve, reject, connection });
     reading.start();
   });
 }
@@ -31,7 +39,7 @@ export function readChannel(channel: ClientChannel, options: ExecOptions, isOpen
 interface Outcome {
   resolve: (result: ExecResult) => void;
   reject: (error: unknown) => void;
-  isOpen: () => boolean;
+  connection: Below;
 }
 
 class Reading {
@@ -60,16 +68,17 @@ class Reading {
       this.fail(connectionLost(text, 'SSH_COMMAND_TIMEOUT'));
     }, timeoutMs);
     signal?.addEventListener('abort', this.onAbort, { once: true });
+    tellHeld(channel, () => this.bytes);
     channel.on('data', (chunk: Buffer) => this.keep('stdout', chunk));
     channel.stderr.on('data', (chunk: Buffer) => this.keep('stderr', chunk));
     channel.on('exit', (code: number | null, name?: string) => {
-      this.ended = { exitCode: code, signal: name?.replace(/^SIG/u, '') ?? null };
+      this.ended = { exitCode: code, signal: signalName(name) };
     });
     channel.on('error', (error: Error) => this.fail(connectionLost(error.message)));
     channel.stderr.on('error', () => {});
     // ssh2 ends the streams of a connection that is lost as if they had ended in order.
     channel.on('end', () => {
-      this.isWhole = this.outcome.isOpen();
+      this.isWhole = this.outcome.connection.isOpen();
     });
     channel.on('close', () => this.close());
     this.send();
@@ -102,7 +111,7 @@ class Reading {
    */
   private close(): void {
     if (this.ended === null || !this.isWhole) {
-      this.fail(connectionLost('it was cut while a remote command ran'));
+      this.fail(this.outcome.connection.lost('it was cut while a remote command ran'));
       return;
     }
     if (!this.settle()) return;

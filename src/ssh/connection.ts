@@ -6,8 +6,9 @@ import { type ExecOptions, type ExecResult, readChannel } from './channel.js';
 import type { HostKeys } from './host-keys.js';
 import type { Identity } from './identity.js';
 import { type Candidate, LoginAttempt } from './login-attempt.js';
-import { connectionLost } from './login-failure.js';
+import { brokenProtocol, connectionLost } from './login-failure.js';
 import { type AttemptEvent, raceLogins } from './login-race.js';
+import { VIOLATION, watchChannel } from './peer-limits.js';
 import { endMarked, newRunMark } from './run-mark.js';
 import { PLAIN_BASH, type Shell, type ShellOptions, type ShellResult } from './shell.js';
 
@@ -36,6 +37,15 @@ export interface ConnectOptions {
 const OPEN_LIMIT_MS = 15_000;
 /** The system holds as much again, and more where the way is long. */
 const MOST_UNSENT_BYTES = 1024 * 1024;
+/** Of at most 32 KiB. */
+const MOST_QUEUED_PACKETS = 64;
+const CLOSE_LIMIT_MS = 500;
+
+/** The parts of ssh2 1.17 behind its documentation that are used here. */
+interface ClientParts {
+  _sock?: Socket;
+  _protocol?: { _queue?: readonly unknown[] };
+}
 
 /** One SSH connection to one instance, shared by everything that needs it. */
 export class Connection implements Shell {
@@ -45,6 +55,7 @@ export class Connection implements Shell {
   private open = true;
   private files: Promise<SFTPWrapper> | null = null;
   private sent: Promise<void> | null = null;
+  private violation: ForgeError | null = null;
 
   constructor(client: Client, address: Candidate) {
     this.client = client;
@@ -53,13 +64,26 @@ export class Connection implements Shell {
     client.on('close', () => {
       this.open = false;
     });
-    client.on('error', () => {
+    client.on('error', (error: Error & { code?: unknown }) => {
       this.open = false;
+      if (error.code === VIOLATION) this.violation ??= brokenProtocol(error.message);
+      // ssh2 only ends its half, and whoever caused the error need not end the other: its end would never come.
+      setTimeout(() => this.socket?.destroy(), CLOSE_LIMIT_MS).unref();
     });
   }
 
   isOpen(): boolean {
     return this.open;
+  }
+
+  /** Null unless the peer broke the protocol, which will not pass. */
+  get brokenBy(): ForgeError | null {
+    return this.violation;
+  }
+
+  /** Why something on it has failed: the peer's violation of the protocol, or else `why`. */
+  lost(why: string): ForgeError {
+    return this.violation ?? connectionLost(why);
   }
 
   /** Calls back once, when the connection has ended in whatever way; the answer takes the wish back. */
@@ -77,17 +101,33 @@ export class Connection implements Shell {
    * ssh2 keeps whatever a peer's window allows, and that is megabytes for each channel.
    */
   whenSent(): Promise<void> | null {
-    const { _sock: socket } = this.client as unknown as { _sock?: Socket };
-    if (socket === undefined || socket.destroyed || socket.writableLength < MOST_UNSENT_BYTES) return null;
+    const { socket, client } = this;
+    if (socket === undefined || socket.destroyed || !(isFull(socket) || this.queuesMuch())) return null;
     this.sent ??= new Promise((resolve) => {
       const done = (): void => {
+        if (!socket.destroyed && (isFull(socket) || this.queuesMuch())) return;
         socket.off('drain', done).off('close', done);
+        client.off('handshake', done);
         this.sent = null;
         resolve();
       };
       socket.on('drain', done).on('close', done);
+      client.on('handshake', done);
     });
     return this.sent;
+  }
+
+  /** What is written to the channel waits for the network as well: a peer may grant windows without end and read nothing. */
+  pace(channel: ClientChannel): void {
+    watchChannel(this.client, channel);
+    const write = channel._write.bind(channel);
+    channel._write = (chunk, encoding, taken) => {
+      write(chunk, encoding, (error) => {
+        const sent = this.whenSent();
+        if (sent === null) taken(error);
+        else void sent.then(() => taken(error));
+      });
+    };
   }
 
   async run(script: string, options: ShellOptions): Promise<ShellResult> {
@@ -107,7 +147,7 @@ export class Connection implements Shell {
     return this.openChannel(
       'the session',
       (client, done) => client.exec(command, done),
-      (channel: ClientChannel) => readChannel(channel, options, () => this.open),
+      (channel: ClientChannel) => readChannel(channel, options, this),
       { timeoutMs: Math.min(timeoutMs, OPEN_LIMIT_MS), ...(signal === undefined ? {} : { signal }) },
     );
   }
@@ -136,9 +176,19 @@ export class Connection implements Shell {
     this.open = false;
     // A peer that never closes its half, or is not there any more, must not keep the process alive. The client's own
     // destroy() does nothing once its end() was called.
-    const { _sock: socket } = this.client as unknown as { _sock?: Socket };
+    const { socket } = this;
     this.client.end();
-    setTimeout(() => socket?.destroy(), 500).unref();
+    setTimeout(() => socket?.destroy(), CLOSE_LIMIT_MS).unref();
+  }
+
+  private get socket(): Socket | undefined {
+    return (this.client as unknown as ClientParts)._sock;
+  }
+
+  /** While keys are exchanged ssh2 keeps all packets, and a peer may never come to an end of that. */
+  private queuesMuch(): boolean {
+    const { _protocol: protocol } = this.client as unknown as ClientParts;
+    return (protocol?._queue?.length ?? 0) > MOST_QUEUED_PACKETS;
   }
 
   private async openFiles(timeoutMs: number): Promise<SFTPWrapper> {
@@ -164,7 +214,7 @@ export class Connection implements Shell {
     { timeoutMs = OPEN_LIMIT_MS, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<R> {
     signal?.throwIfAborted();
-    if (!this.open) return Promise.reject(connectionLost('it is closed'));
+    if (!this.open) return Promise.reject(this.lost('it is closed'));
     return new Promise((resolve, reject) => {
       let isWaiting = true;
       const settle = (act: () => void): void => {
@@ -177,12 +227,15 @@ export class Connection implements Shell {
       };
       const timer = setTimeout(() => settle(() => reject(connectionLost(`${what} did not open in time`))), timeoutMs);
       const onAbort = (): void => settle(() => reject(signal?.reason));
-      const onLost = (): void => settle(() => reject(connectionLost('it was cut')));
+      const onLost = (): void => settle(() => reject(this.lost('it was cut')));
       signal?.addEventListener('abort', onAbort, { once: true });
       this.client.once('close', onLost);
       const onOpened = (error: Error | undefined, channel: T): void => {
         if (error) settle(() => reject(connectionLost(`${what} was refused: ${error.message}`, 'SSH_CHANNEL_REFUSED')));
-        else if (isWaiting) settle(() => resolve(use(channel)));
+        else if (isWaiting) {
+          if ('_write' in channel && 'stderr' in channel) this.pace(channel as unknown as ClientChannel);
+          settle(() => resolve(use(channel)));
+        }
         // Too late: nobody waits for it any more.
         else if (channel.destroy === undefined) channel.end();
         else channel.destroy();
@@ -194,6 +247,10 @@ export class Connection implements Shell {
       }
     });
   }
+}
+
+function isFull(socket: Socket): boolean {
+  return socket.writableLength >= MOST_UNSENT_BYTES;
 }
 
 /** Races the addresses; the first accepted login wins and the others are closed. Rejects with the most telling failure. */

@@ -1,5 +1,6 @@
 import type { ClientChannel } from 'ssh2';
 import { sweepYoungBuffers } from './garbage.js';
+import { tellHeld } from './small-pieces.js';
 
 const MiB = 1024 * 1024;
 /** What ssh2 grants every channel, and opens again only when half of it is used: 100 ms away that is 10 MB/s. */
@@ -99,6 +100,7 @@ export class LargeWindow {
     this.sink = sink;
     this.credit = credit;
     this.periodStartMs = credit.now();
+    tellHeld(channel, () => this.sink.pending());
     const push = channel.push.bind(channel);
     channel.push = (chunk) => {
       if (chunk === null) {

@@ -1,9 +1,10 @@
-import type { Algorithms, Client, ConnectConfig, ServerHostKeyAlgorithm } from 'ssh2';
+import type { Client, ConnectConfig } from 'ssh2';
+import { offeredAlgorithms } from './algorithms.js';
 import { KeyOffers } from './authentication.js';
-import { cipherOrder } from './ciphers.js';
 import type { HostKeys } from './host-keys.js';
 import type { Identity } from './identity.js';
 import { DEADLINE, describeLoginFailure, type LoginPhase } from './login-failure.js';
+import { watchPeer } from './peer-limits.js';
 
 export interface Candidate {
   host: string;
@@ -92,9 +93,11 @@ export class LoginAttempt {
         // The deadline is ours: it stands still while the user types a passphrase.
         readyTimeout: 0,
         ...KEEPALIVE,
-        algorithms: { cipher: cipherOrder(), ...preferring(hostKeys.pinnedType(instanceId)) },
+        algorithms: offeredAlgorithms(hostKeys.pinnedType(instanceId)),
         hostVerifier: (key: Buffer) => this.checkHostKey(key),
         authHandler: (methodsLeft, _partial, callback) => {
+          // Who says "refused" when it is over would make us ask for passphrases.
+          if (this.finish === null) return undefined as never;
           this.keys.next(methodsLeft as string[] | null).then(
             (method) => this.finish !== null && callback(method as never),
             (error: unknown) => this.fail(error as Error),
@@ -103,6 +106,7 @@ export class LoginAttempt {
         },
       };
       this.client.connect(config);
+      watchPeer(this.client);
     } catch (error) {
       this.finish?.(error);
     }
@@ -150,20 +154,4 @@ export class LoginAttempt {
       if (this.finish !== null) this.startDeadline();
     }
   }
-}
-
-/** A server with several host keys is asked for the one that is pinned, as OpenSSH does. */
-function preferring(type: string | null): Pick<Algorithms, 'serverHostKey'> {
-  if (type === null) return {};
-  const names = type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type];
-  const others = [
-    'ssh-ed25519',
-    'ecdsa-sha2-nistp256',
-    'ecdsa-sha2-nistp384',
-    'ecdsa-sha2-nistp521',
-    'rsa-sha2-512',
-    'rsa-sha2-256',
-    'ssh-rsa',
-  ].filter((name) => !names.includes(name));
-  return { serverHostKey: [...names, ...others] as ServerHostKeyAlgorithm[] };
 }

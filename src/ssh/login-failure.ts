@@ -1,4 +1,5 @@
 import { EXIT, ForgeError } from '../errors.js';
+import { VIOLATION } from './peer-limits.js';
 
 /** How far a login had come when it failed. */
 export type LoginPhase = 'connecting' | 'handshake' | 'login';
@@ -58,9 +59,33 @@ function explain(
   const firewall = `A firewall may be in the way, or the host is overloaded: forgectl show ${instanceId}`;
   if (raw.code !== undefined && UNREACHABLE.has(raw.code))
     return { code: 'SSH_NETWORK', message: `${where} cannot be reached (${raw.code})`, hint: firewall };
+  if (raw.code === VIOLATION)
+    return { code: 'SSH_PROTOCOL', message: violationOf(where, raw.message ?? ''), hint: NOT_YOURS };
+  const missing = /no matching (.{1,40})$/u.exec(raw.message ?? '')?.[1];
+  if (missing !== undefined)
+    return {
+      code: 'SSH_ALGORITHMS',
+      message: `${where} knows no ${missing} that is safe enough`,
+      hint: `Its sshd is too old, or not one of the platform's. What it is: forgectl show ${instanceId}`,
+    };
   if (isRefusedKey(raw)) return refusedKey(where, offered, instanceId);
   if (raw.code === DEADLINE) return late(where, phase, { soon, firewall });
   return { code: 'SSH_HANDSHAKE', message: `${where} broke off the ${phaseName(phase)}`, hint: soon };
+}
+
+const NOT_YOURS = 'No SSH server does that by itself. Rent another machine: forgectl offers';
+
+function violationOf(where: string, why: string): string {
+  return `${where} broke the SSH protocol: ${why}`;
+}
+
+/** The peer did what no server may, on a connection that stood. */
+export function brokenProtocol(why: string): ForgeError {
+  return new ForgeError(`The SSH connection was ended: ${violationOf('the machine', why)}.`, {
+    code: 'SSH_PROTOCOL',
+    exit: EXIT.sshFailed,
+    hint: NOT_YOURS,
+  });
 }
 
 function isRefusedKey({ level, message }: RawFailure): boolean {
@@ -95,6 +120,8 @@ const ORDER = [
   'SSH_HOST_KEY_CHANGED',
   'SSH_HOST_KEY_UNREADABLE',
   'SSH_AUTH',
+  'SSH_PROTOCOL',
+  'SSH_ALGORITHMS',
   'SSH_HANDSHAKE',
   'SSH_PORT',
   'SSH_NETWORK',

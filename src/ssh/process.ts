@@ -77,7 +77,7 @@ export class RemoteProcess implements Sink {
       channel.on('end', () => this.end(connection.isOpen()));
     }
     channel.stderr.on('data', (chunk: Buffer) => {
-      if (this.stderr.length < STDERR_BYTES) this.stderr += chunk.toString('utf8');
+      if (this.stderr.length < STDERR_BYTES) this.stderr += chunk.toString('utf8', 0, STDERR_BYTES);
     });
     channel.stderr.on('error', () => {});
     channel.on('error', (error: Error) => this.cut(connectionLost(error.message)));
@@ -193,7 +193,7 @@ export class RemoteProcess implements Sink {
   private close(): void {
     if (this.state !== 'running') return;
     if (this.exit === null || !this.outputIsWhole) {
-      this.cut(connectionLost('it was cut while a remote command ran'));
+      this.cut(this.connection.lost('it was cut while a remote command ran'));
       return;
     }
     this.settle('ended');

@@ -3,6 +3,11 @@ import type { Connection } from './connection.js';
 const REACH_LIMIT_MS = 10_000;
 const SENT = 'forgectl-signal-sent';
 
+/** "SIGKILL" as "KILL". The peer says it, and may say anything. */
+export function signalName(name: string | undefined): string | null {
+  return name === undefined ? null : (/^(?:SIG)?([A-Z0-9]{1,20})(?:@[\w.-]{1,64})?$/u.exec(name)?.[1] ?? 'UNKNOWN');
+}
+
 /**
  * Sends a signal to the process groups of the commands that run on this connection; true when there was one. sshd refuses
  * SSH's own way to do that to root ("session signalling requires privilege separation"), and everybody is root there. So a

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 import type { Connection } from './connection.js';
 import { connectionLost } from './login-failure.js';
-import { signalSession } from './remote-signal.js';
+import { signalName, signalSession } from './remote-signal.js';
 
 export interface WindowSize {
   columns: number;
@@ -14,6 +14,7 @@ export interface SessionRequest {
   command: string | null;
   /** Null: no terminal there. With one, stdout and stderr are one stream. */
   terminal: (WindowSize & { type: string }) | null;
+  /** Until it has started. */
   signal?: AbortSignal;
 }
 
@@ -58,7 +59,7 @@ export class Session {
     this.stdin = channel;
     this.stdout = channel;
     this.stderr = channel.stderr;
-    this.ended = untilEnd(channel);
+    this.ended = untilEnd(connection, channel);
     this.ended.catch(() => {});
   }
 
@@ -81,16 +82,16 @@ export class Session {
   }
 }
 
-function untilEnd(channel: ClientChannel): Promise<SessionEnd> {
+function untilEnd(connection: Connection, channel: ClientChannel): Promise<SessionEnd> {
   return new Promise((resolve, reject) => {
     let end: SessionEnd | null = null;
     channel.on('exit', (code: number | null, name?: string) => {
-      end = { exitCode: code, signal: name?.replace(/^SIG/u, '') ?? null };
+      end = { exitCode: code, signal: signalName(name) };
     });
     channel.on('error', (error: Error) => reject(connectionLost(error.message)));
     channel.stderr.on('error', () => {});
     channel.on('close', () => {
-      if (end === null) reject(connectionLost('it was cut'));
+      if (end === null) reject(connection.lost('it was cut'));
       else resolve(end);
     });
   });

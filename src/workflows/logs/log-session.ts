@@ -39,7 +39,7 @@ export async function converse(connection: Connection, options: SessionOptions):
     channel.close();
   }
   signal.throwIfAborted();
-  throw endedEarly(channel.lastWords, watch.wasSilent);
+  throw connection.brokenBy ?? endedEarly(channel.lastWords, watch.wasSilent);
 }
 
 async function readFrames(

@@ -173,6 +173,7 @@ const FINAL = new Set([
   'SSH_HOST_KEY_MISMATCH',
   'SSH_KEY',
   'SSH_AUTH',
+  'SSH_PROTOCOL',
 ]);
 /** What the row may say of a machine that runs again in a moment. */
 const PASSING_STATES = new Set(['INSTANCE_EXITED', 'INSTANCE_OFFLINE']);

@@ -139,9 +139,7 @@ export class Line {
   private async live(carrier: Carrier, lostMs: number | null): Promise<Link | null> {
     const { connection } = carrier;
     try {
-      this.roundTripMs = await carrier.measureRoundTrip(this.timings.pingLimitMs).catch(() => null);
-      void this.measureCalmly(carrier);
-      await this.onUp(carrier);
+      await untilAborted(this.begin(carrier), this.deps.signal);
       this.wasUp ||= connection.isOpen();
       this.lastError = null;
       if (connection.isOpen()) this.offer(carrier);
@@ -159,12 +157,22 @@ export class Line {
     }
   }
 
+  private async begin(carrier: Carrier): Promise<void> {
+    this.roundTripMs = await carrier.measureRoundTrip(this.timings.pingLimitMs).catch(() => null);
+    void this.measureCalmly(carrier);
+    await this.onUp(carrier);
+  }
+
   private async watch(carrier: Carrier): Promise<{ reason: string; next: Link | null }> {
     const over = new AbortController();
     const signal = AbortSignal.any([this.deps.signal, over.signal]);
     let forget = (): void => {};
     const closed = new Promise<{ reason: string; next: null }>((resolve, reject) => {
-      forget = carrier.connection.onClose(() => resolve({ reason: 'the connection was cut', next: null }));
+      const { connection } = carrier;
+      forget = connection.onClose(() => {
+        if (connection.brokenBy !== null) reject(connection.brokenBy);
+        else resolve({ reason: 'the connection was cut', next: null });
+      });
       this.deps.signal.addEventListener('abort', () => reject(this.deps.signal.reason), {
         once: true,
         signal: over.signal,
@@ -271,5 +279,20 @@ export class Line {
         await this.nextQuestion(inMs, signal);
       }
     }
+  }
+}
+
+/** Rejects with the signal's reason as soon as it is aborted: a machine may take as long as it likes to answer. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const over = new AbortController();
+  const aborted = new Promise<never>((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: over.signal });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    over.abort();
+    work.catch(() => {});
   }
 }

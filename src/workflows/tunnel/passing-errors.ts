@@ -10,8 +10,15 @@ interface Situation {
   firstPatienceMs: number;
 }
 
-/** No key, or one that was refused after it was put on the machine again; a machine that is another one. */
-const FINAL = new Set(['INSTANCE_VANISHED', 'SSH_AUTH', 'SSH_KEY', 'SSH_HOST_KEY_UNREADABLE', 'SSH_HOST_KEY_MISMATCH']);
+/** No key, or one that was refused after it was put on the machine again; a machine that is another one, or that attacks. */
+const FINAL = new Set([
+  'INSTANCE_VANISHED',
+  'SSH_AUTH',
+  'SSH_KEY',
+  'SSH_HOST_KEY_UNREADABLE',
+  'SSH_HOST_KEY_MISMATCH',
+  'SSH_PROTOCOL',
+]);
 
 /** After a restart the API may still show the old port, where a stranger lives by now. That passes with the next row. */
 const STRANGER_PATIENCE_MS = 120_000;
