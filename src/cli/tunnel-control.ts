@@ -23,7 +23,7 @@ export interface TunnelStatus {
 export type ControlRequest =
   | { do: 'status' }
   | { do: 'stop' }
-  | ({ do: 'add' } & Pick<TunnelRequest, 'words' | 'all' | 'autoPort' | 'address' | 'reverse' | 'socks'>);
+  | ({ do: 'add' } & Pick<TunnelRequest, 'words' | 'all' | 'autoPort' | 'address' | 'anyHost' | 'reverse' | 'socks'>);
 
 type Reply = { status: TunnelStatus } | { error: ReplyError };
 interface ReplyError {

@@ -115,9 +115,11 @@ export class TunnelDaemon {
     return status;
   }
 
-  /** What is there already is left as it is. */
+  /** What is there already is left as it is, but for the names that it may be called by. */
   private async add(tunnel: Tunnel, request: ControlRequest & { do: 'add' }): Promise<void> {
     const specs = parseForwards(request.words, request.address);
+    for (const forward of tunnel.forwards)
+      if (request.anyHost && (request.all || specs.some((spec) => forward.isFor(spec)))) forward.anyHost = true;
     const wanted = specs.filter((spec) => !tunnel.forwards.some((forward) => forward.isFor(spec)));
     const reverse = request.reverse.filter((word) => !tunnel.reverses.some((one) => one.isFor(parseReverse(word))));
     await openAll(tunnel, this.context, { ...this.request, ...request, specs: wanted, reverse });

@@ -24,8 +24,8 @@ export async function detachTunnel(
 ): Promise<{ status: TunnelStatus; started: boolean }> {
   const registry = new TunnelRegistry(context.paths.stateDir, context.name);
   const { id } = request.instance;
-  const { words, all, autoPort, address, reverse, socks } = request;
-  const add = { do: 'add', words, all, autoPort, address, reverse, socks } as const;
+  const { words, all, autoPort, address, anyHost, reverse, socks } = request;
+  const add = { do: 'add', words, all, autoPort, address, anyHost, reverse, socks } as const;
   const running = registry.find(id);
   if (running !== null)
     return { status: await settled(running.socket, await askTunnel(running.socket, add)), started: false };
@@ -67,7 +67,7 @@ async function startDaemon(context: ForgeContext, request: TunnelRequest, log: s
 }
 
 function daemonWords(context: ForgeContext, request: TunnelRequest): string[] {
-  const { instance, words, all, autoPort, address, sshKey, reverse, socks } = request;
+  const { instance, words, all, autoPort, address, anyHost, sshKey, reverse, socks } = request;
   return [
     'tunnel',
     '--serve',
@@ -75,6 +75,7 @@ function daemonWords(context: ForgeContext, request: TunnelRequest): string[] {
     context.name,
     ...(all ? ['--all'] : []),
     ...(autoPort ? ['--auto-port'] : []),
+    ...(anyHost ? ['--any-host'] : []),
     ...(address === null ? [] : ['--bind', address]),
     ...(sshKey === null ? [] : ['--ssh-key', sshKey]),
     ...reverse.flatMap((word) => ['--reverse', word]),
@@ -87,7 +88,9 @@ function daemonWords(context: ForgeContext, request: TunnelRequest): string[] {
 
 /** A daemon must not inherit "--json" from the command that happened to start it. */
 function withoutOwnFlags(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const own = ['JSON', 'SANDBOX', 'CONTEXT', 'QUIET', 'AUTO_PORT', 'BIND'].map((name) => `FORGECTL_${name}`);
+  const own = ['JSON', 'SANDBOX', 'CONTEXT', 'QUIET', 'AUTO_PORT', 'ANY_HOST', 'BIND'].map(
+    (name) => `FORGECTL_${name}`,
+  );
   return Object.fromEntries(Object.entries(env).filter(([name]) => !own.includes(name)));
 }
 

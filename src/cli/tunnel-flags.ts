@@ -18,6 +18,11 @@ export const tunnelArgs = {
 
 export const tunnelFlags = {
   all: Flags.boolean({ description: "All services of the machine's /etc/portal.yaml." }),
+  'any-host': Flags.boolean({
+    description:
+      'Let the services answer to every host name. Otherwise to localhost and the address of --bind alone: a page of the web could have its own name lead here (DNS rebinding).',
+    env: 'FORGECTL_ANY_HOST',
+  }),
   'auto-port': Flags.boolean({
     description: 'When a local port is taken, take the next free one.',
     env: 'FORGECTL_AUTO_PORT',
@@ -47,6 +52,7 @@ export const tunnelFlags = {
 
 interface TypedFlags {
   all: boolean;
+  'any-host': boolean;
   'auto-port': boolean;
   bind: string | undefined;
   reverse: string[] | undefined;
@@ -82,6 +88,7 @@ function requestFor(instance: Instance, forwards: readonly string[], flags: Type
     all: flags.all,
     autoPort: flags['auto-port'],
     address,
+    anyHost: flags['any-host'],
     sshKey: flags['ssh-key'] === undefined ? null : resolve(flags['ssh-key']),
   };
 }

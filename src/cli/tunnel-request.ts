@@ -15,5 +15,7 @@ export interface TunnelRequest {
   autoPort: boolean;
   /** Where services and plain ports listen; null is the loopback. */
   address: string | null;
+  /** Web pages may be called by every name. */
+  anyHost: boolean;
   sshKey: string | null;
 }

@@ -4,8 +4,8 @@ import type { Client, ClientChannel } from 'ssh2';
 import type { Connection } from './connection.js';
 import { WindowCredit } from './large-window.js';
 import { type MayWait, prepareForWays } from './packet-pieces.js';
-import { SocketPair, type Traffic } from './socket-pair.js';
-import { type SpareWay, SpareWays } from './spare-ways.js';
+import { type Inspector, type PairOptions, SocketPair, type Traffic } from './socket-pair.js';
+import { SpareWays } from './spare-ways.js';
 
 /** An address as the machine sees it. */
 export interface Target {
@@ -18,11 +18,17 @@ interface CarryOptions {
   timeoutMs: number;
   /** What the socket is told before anything else. */
   greeting?: Buffer | undefined;
+  inspector?: Inspector | undefined;
   /** Opens ways to the target before they are asked for. */
   keepsSpares?: boolean;
 }
 
 const SPARE_LIMIT_MS = 10_000;
+
+/** Of one port of the machine: each is a socket here, and there is an end to those. */
+const MOST_FROM_MACHINE = 256;
+
+type PairedWith = Pick<PairOptions, 'traffic' | 'spare' | 'inspector'>;
 
 /** Carries sockets over one connection. */
 export class Carrier {
@@ -42,15 +48,15 @@ export class Carrier {
    * SSH_LOST: the connection); the socket is untouched then, and nothing of it was read.
    */
   async carry(socket: Socket, target: Target, options: CarryOptions): Promise<void> {
-    const { traffic, timeoutMs, greeting, keepsSpares = false } = options;
+    const { traffic, timeoutMs, greeting, inspector, keepsSpares = false } = options;
     const spare = keepsSpares && this.connection.isOpen() ? this.sparesFor(target).take() : null;
     if (spare !== null) {
-      this.pair(socket, spare.channel, { traffic, spare });
+      this.pair(socket, spare.channel, { traffic, spare, inspector });
       return;
     }
     await this.openWay(target, timeoutMs, (channel) => {
       if (greeting !== undefined) socket.write(greeting);
-      this.pair(socket, channel, { traffic });
+      this.pair(socket, channel, { traffic, inspector });
     });
   }
 
@@ -75,20 +81,38 @@ export class Carrier {
 
   /** The machine tells where a connection has come by the words it was asked with, so that two addresses of one port are two ends. */
   private serve(client: Client, end: Target, { target, traffic }: { target: Target; traffic: Traffic }): void {
+    let connecting = 0;
     client.on('tcp connection', ({ destIP, destPort }, accept, reject) => {
       if (destIP !== end.host || destPort !== end.port) return;
+      if (connecting + traffic.open >= MOST_FROM_MACHINE) {
+        reject();
+        return;
+      }
+      connecting += 1;
       const socket = connectTcp({ ...target, noDelay: true, allowHalfOpen: true });
       let isThere = false;
-      socket.on('error', () => isThere || reject());
+      socket.once('close', () => {
+        if (!isThere) connecting -= 1;
+      });
+      socket.on('error', () => {
+        // ssh2 throws when there is nobody left to tell.
+        if (!isThere && this.connection.isOpen()) reject();
+      });
       socket.once('connect', () => {
         isThere = true;
-        if (this.connection.isOpen()) this.pair(socket, accept(), { traffic });
-        else socket.destroy();
+        connecting -= 1;
+        if (!this.connection.isOpen()) {
+          socket.destroy();
+          return;
+        }
+        const channel = accept();
+        this.connection.pace(channel);
+        this.pair(socket, channel, { traffic });
       });
     });
   }
 
-  private pair(socket: Socket, channel: ClientChannel, more: { traffic: Traffic; spare?: SpareWay }): void {
+  private pair(socket: Socket, channel: ClientChannel, more: PairedWith): void {
     this.hasCarried = true;
     // It has closed while its way was being opened, and would not do so again.
     if (socket.destroyed) {

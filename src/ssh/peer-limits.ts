@@ -94,6 +94,7 @@ class Watch {
       const window = channel?.incoming?.window;
       if (window !== undefined && data.length + this.pieces.bytesOf(id) > window)
         this.end('it sent more than it was allowed to');
+      else if (this.pieces.mayPass(data)) handle(protocol, id, data, ...more);
       else this.pieces.take(id, stream, channel, data, (all) => handle(protocol, id, all, ...more));
     };
   }

@@ -38,6 +38,11 @@ export class SmallPieces {
     return (this.gathered.get(`${id} out`)?.used ?? 0) + (this.gathered.get(`${id} err`)?.used ?? 0);
   }
 
+  /** Whether it need not be looked at: what a download is made of. */
+  mayPass(data: Buffer): boolean {
+    return this.gathered.size === 0 && data.length >= SMALL_BYTES;
+  }
+
   /** `pass` hands on; now, or when more has come. In order. */
   take(id: number, stream: 'out' | 'err', channel: Holding | null, data: Buffer, pass: (data: Buffer) => void): void {
     const isSmall = data.length < SMALL_BYTES && channel !== null && isBehind(channel, stream);

@@ -12,11 +12,19 @@ export interface Traffic {
   total: number;
 }
 
+/** Sees what a client sends before it is passed on. */
+export interface Inspector {
+  /** What may be passed on now: all of it, less, or none. What it keeps back comes with a later one, or never. */
+  inspect(chunk: Buffer): Buffer;
+  /** Once it is set nothing more passes: what the client is told before it is left alone. */
+  readonly refusal: Buffer | null;
+}
+
 export function noTraffic(): Traffic {
   return { bytesUp: 0, bytesDown: 0, open: 0, total: 0 };
 }
 
-interface PairOptions {
+export interface PairOptions {
   traffic: Traffic;
   credit: WindowCredit;
   mayWait: MayWait;
@@ -24,6 +32,7 @@ interface PairOptions {
   isLost: () => boolean;
   /** A way that was opened before, with what came through it. */
   spare?: SpareWay;
+  inspector?: Inspector | undefined;
 }
 
 /** A client that goes on sending to a service that has closed is listened to this long, so that it can read the answer. */
@@ -47,6 +56,8 @@ export class SocketPair implements Sink {
   private isCorked = false;
   private isCut = false;
   private isAnswered = false;
+  private hasPassed = false;
+  private refusal: Buffer | null = null;
   private lingering: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, channel: ClientChannel, options: PairOptions) {
@@ -68,7 +79,7 @@ export class SocketPair implements Sink {
   }
 
   data(chunk: Buffer): void {
-    if (this.socket.destroyed) return;
+    if (this.socket.destroyed || this.socket.writableEnded) return;
     this.options.traffic.bytesDown += chunk.length;
     this.isAnswered = true;
     if (!this.isCorked && chunk.length >= MANY_BYTES) {
@@ -88,7 +99,13 @@ export class SocketPair implements Sink {
 
   end(isWhole: boolean): void {
     if (!isWhole) this.cut();
-    else if (!this.socket.writableEnded) this.socket.end();
+    else this.endSocket();
+  }
+
+  private endSocket(): void {
+    if (this.socket.writableEnded) return;
+    if (this.refusal === null) this.socket.end();
+    else this.socket.end(this.refusal, () => this.channel.close());
   }
 
   /** Not at once: Node's own clients take data and a reset that come together for an orderly end (libuv: uv__stream_io). */
@@ -101,16 +118,31 @@ export class SocketPair implements Sink {
 
   private send(): void {
     const { socket, channel, options } = this;
+    const { inspector } = options;
     socket.on('data', (chunk) => {
-      if (this.isOver) return;
+      if (this.isOver || this.refusal !== null) return;
       options.traffic.bytesUp += chunk.length;
       this.isAnswered = false;
-      if (!channel.write(chunk)) socket.pause();
+      const passed = inspector === undefined ? chunk : this.inspect(inspector, chunk);
+      if (passed.length > 0 && !channel.write(passed)) socket.pause();
     });
     channel.on('drain', () => socket.resume());
     // Who ends after an answer has had it; who ends before it is waiting for one.
     socket.once('end', () => (this.isAnswered ? options.mayWait(() => channel.end()) : channel.end()));
     socket.resume();
+  }
+
+  private inspect(inspector: Inspector, chunk: Buffer): Buffer {
+    const passed = inspector.inspect(chunk);
+    if (inspector.refusal !== null) {
+      this.refusal = inspector.refusal;
+      // After the answers to what has passed; what the client goes on sending is read, so that it can read them.
+      if (passed.length > 0 || this.hasPassed) process.nextTick(() => this.channel.end());
+      else this.end(true);
+      this.lingering = setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
+    }
+    this.hasPassed ||= passed.length > 0;
+    return passed;
   }
 
   /** ssh2 closes a channel whose connection is lost as if it had ended in order. */
@@ -130,8 +162,9 @@ export class SocketPair implements Sink {
       this.cut();
       return;
     }
-    if (!this.socket.writableEnded) this.socket.end();
+    this.endSocket();
     this.socket.resume();
+    clearTimeout(this.lingering);
     this.lingering = setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
   }
 

@@ -5,8 +5,9 @@ import type { ServiceDeclaration } from '../../instance/services/service.js';
 import { findPortHolder } from '../../port-holder.js';
 import type { Carrier, Target } from '../../ssh/carrier.js';
 import { isTaken, type LocalEnd, type LocalListener, listenLocally } from '../../ssh/local-listener.js';
-import { noTraffic, reset } from '../../ssh/socket-pair.js';
+import { type Inspector, noTraffic, reset } from '../../ssh/socket-pair.js';
 import { askSocks } from '../../ssh/socks.js';
+import { HostCheck, hostsOfPort } from './host-check.js';
 import type { Line } from './line.js';
 import { type ForwardSpec, nameOfEnd } from './specs.js';
 
@@ -23,6 +24,11 @@ export interface ForwardOptions {
   signal: AbortSignal;
   /** Told when the machine refused a socket: nothing listens there. */
   onRefused: (forward: LocalForward) => void;
+}
+
+export interface OpenOptions extends ForwardOptions {
+  autoPort: boolean;
+  anyHost: boolean;
 }
 
 interface Leading {
@@ -42,6 +48,8 @@ export class LocalForward {
   readonly isByName: boolean;
   target: Target | null;
   service: ServiceDeclaration | null;
+  /** Its web page may be called by every name; otherwise by this computer's. */
+  anyHost: boolean;
   /** Why it is not ready, in words. */
   reason: string | null = null;
   private now: { state: ForwardState; sinceMs: number };
@@ -49,22 +57,19 @@ export class LocalForward {
   private readonly sockets = new Set<Socket>();
   private listener: LocalListener | null = null;
 
-  private constructor(ends: { wished: LocalEnd; listener: LocalListener }, to: Leading, options: ForwardOptions) {
+  private constructor(ends: { wished: LocalEnd; listener: LocalListener }, to: Leading, options: OpenOptions) {
     this.wished = ends.wished;
     this.end = ends.listener.end;
     this.listener = ends.listener;
     this.target = to.target;
     this.service = to.service;
     this.isByName = to.isByName;
+    this.anyHost = options.anyHost;
     this.options = options;
     this.now = { state: 'listening', sinceMs: options.clock.now() };
   }
 
-  static async open(
-    wished: LocalEnd,
-    to: Leading,
-    options: ForwardOptions & { autoPort: boolean },
-  ): Promise<LocalForward> {
+  static async open(wished: LocalEnd, to: Leading, options: OpenOptions): Promise<LocalForward> {
     let forward: LocalForward | null = null;
     const accept = (socket: Socket): void => {
       if (forward === null) socket.destroy();
@@ -162,6 +167,7 @@ export class LocalForward {
           traffic: this.traffic,
           timeoutMs,
           greeting: asked?.accepted,
+          inspector: this.inspectorFor(socket),
           keepsSpares: this.state === 'ready' && this.service?.sparesDoNoHarm === true,
         });
         return;
@@ -173,6 +179,13 @@ export class LocalForward {
         return;
       }
     }
+  }
+
+  /** For web pages at a port, which any page of a browser can reach. */
+  private inspectorFor({ localAddress }: Socket): Inspector | undefined {
+    const { end } = this;
+    if (this.service === null || end.kind === 'unix' || this.anyHost) return undefined;
+    return new HostCheck(hostsOfPort(end.address, localAddress));
   }
 }
 

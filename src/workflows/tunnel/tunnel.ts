@@ -21,6 +21,8 @@ export interface ListenOptions {
   autoPort: boolean;
   /** Where services listen when nothing else is said; null is the loopback. */
   address: string | null;
+  /** Web pages may be called by every name, not only by this computer's. */
+  anyHost: boolean;
   /** Every service of the machine besides. */
   all: boolean;
 }
@@ -93,7 +95,7 @@ export class Tunnel {
   /** A SOCKS proxy: its clients say where to, as the machine sees it. */
   async listenForSocks(end: LocalEnd, { autoPort }: Pick<ListenOptions, 'autoPort'>): Promise<void> {
     const leading = { target: null, service: null, isByName: false };
-    const forward = await LocalForward.open(end, leading, { ...this.forwardOptions(), autoPort });
+    const forward = await LocalForward.open(end, leading, { ...this.forwardOptions(), autoPort, anyHost: true });
     this.forwards.push(forward);
     this.options.tell({ event: 'listening', forward });
     this.watch();
@@ -216,14 +218,14 @@ export class Tunnel {
     }
   }
 
-  private open(spec: ForwardSpec, { address, autoPort }: ListenOptions): Promise<LocalForward> {
+  private open(spec: ForwardSpec, { address, autoPort, anyHost }: ListenOptions): Promise<LocalForward> {
     const { service, target, isByName } = this.declarationOf(spec) as Declared;
     const local: LocalEnd = spec.local ?? {
       kind: 'tcp',
       address,
       port: service?.usualPort ?? target.port,
     };
-    return LocalForward.open(local, { target, service, isByName }, { ...this.forwardOptions(), autoPort });
+    return LocalForward.open(local, { target, service, isByName }, { ...this.forwardOptions(), autoPort, anyHost });
   }
 
   private forwardOptions(): ForwardOptions {

@@ -91,7 +91,7 @@ export class TunnelFixture {
   /** Local ports, in the order of the words. */
   async start(...words: string[]): Promise<number[]> {
     const before = this.tunnel.forwards.length;
-    await this.tunnel.listen(parseForwards(words), { all: false, autoPort: false, address: null });
+    await this.tunnel.listen(parseForwards(words), { all: false, autoPort: false, anyHost: false, address: null });
     this.running = this.tunnel.run();
     this.running.catch(() => {});
     return this.tunnel.forwards.slice(before).map(({ end }) => (end.kind === 'tcp' ? end.port : 0));
