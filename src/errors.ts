@@ -1,3 +1,5 @@
+import { withoutSent, withoutSentIn } from './secrets/sent.js';
+
 /** Exit codes of forgectl, the same with and without --json. Kept in step with the table in README.md. */
 export const EXIT = {
   done: 0,
@@ -43,12 +45,13 @@ export class ForgeError extends Error {
   readonly details: Record<string, unknown>;
 
   constructor(message: string, options: ForgeErrorOptions) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // Whatever another side has quoted on the way here.
+    super(withoutSent(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ForgeError';
     this.code = options.code;
     this.exit = options.exit;
-    this.hint = options.hint ?? null;
-    this.details = options.details ?? {};
+    this.hint = options.hint ? withoutSent(options.hint) : null;
+    this.details = withoutSentIn(options.details ?? {});
   }
 }
 

@@ -1,4 +1,4 @@
-import { resolveCredential } from '../config/credentials.js';
+import { keyNotMeant, resolveCredential } from '../config/credentials.js';
 import { Secret } from '../config/secret.js';
 import { EXIT, ForgeError } from '../errors.js';
 import type { WireEntry } from '../vast/client.js';
@@ -18,12 +18,20 @@ export async function openAccount(context: ForgeContext): Promise<Account> {
     throw new ForgeError(`You are not signed in to ${context.name}.`, {
       code: 'NOT_SIGNED_IN',
       exit: EXIT.notPermitted,
-      hint: 'forgectl login, or set FORGECTL_API_KEY. Without an account: add --sandbox.',
+      hint: notSignedInHint(context.name),
     });
   }
   if (credential.warning !== null) context.reporter.warn(credential.warning);
   const vast = await vastWith(context, credential.key);
   return { vast, close: () => vast.close() };
+}
+
+function notSignedInHint(name: string): string {
+  const why = keyNotMeant(name, process.env);
+  if (why === null && name === 'vast')
+    return 'forgectl login, or set FORGECTL_API_KEY. Without an account: add --sandbox.';
+  const words = `forgectl login --context ${name}, or set FORGECTL_API_KEY and FORGECTL_CONTEXT=${name}.`;
+  return why === null ? words : `${why}\n${words}`;
 }
 
 async function vastWith(context: ForgeContext, key: Secret): Promise<Vast> {

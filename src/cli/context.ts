@@ -78,7 +78,7 @@ export class ForgeContext {
   }
 
   get apiUrl(): string | null {
-    return this.contexts.get(this.name).apiUrl;
+    return this.contexts.usableUrl(this.name);
   }
 
   get version(): string {

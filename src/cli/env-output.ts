@@ -1,7 +1,7 @@
 import type { DotenvFile } from '../instance/dotenv/dotenv-file.js';
 import type { MachineEnvironment } from '../instance/dotenv/dotenv-script.js';
 import { hideCredentials } from '../instance/forge-args.js';
-import { isSecretName, redactSecrets } from '../instance/redact.js';
+import { isSecret, redactSecrets } from '../secrets/redact.js';
 import type { TableColumn } from '../ui/table.js';
 
 type Origin = 'dotenv' | 'etc_environment' | 'account';
@@ -50,14 +50,10 @@ export function originRows(
 
 function shown(name: string, value: string | null, reveal: boolean): { value: string | null; isHidden: boolean } {
   if (reveal || value === null || value === '') return { value, isHidden: false };
-  if (isSecretName(name) || looksRandom(value)) return { value: null, isHidden: true };
   const redacted = redactSecrets(hideCredentials(value));
+  // An address or a line is shown without the secret in it; a value that is one is not shown at all.
+  if (isSecret(name, redacted)) return { value: null, isHidden: true };
   return { value: redacted, isHidden: redacted !== value };
-}
-
-/** A long word of mixed letters and digits: nobody types that but a key. */
-function looksRandom(value: string): boolean {
-  return /^[\w+=-]{24,}$/u.test(value) && /[a-z]/iu.test(value) && (value.match(/\d/gu) ?? []).length >= 4;
 }
 
 export function variableDocument({ name, value, isHidden, origin, wins }: VariableRow): Record<string, unknown> {

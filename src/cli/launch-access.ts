@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { writePrivateFile } from '../config/paths.js';
 import { EXIT, ForgeError } from '../errors.js';
 import { safeLines } from '../instance/clean-log.js';
-import { redactSecrets } from '../instance/redact.js';
+import { redactSecrets } from '../secrets/redact.js';
 import { type Identity, isSameKey } from '../ssh/identity.js';
 import type { Vast } from '../vast/vast.js';
 import { FileLock } from '../workflows/file-lock.js';

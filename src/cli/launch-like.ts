@@ -1,5 +1,6 @@
 import { EXIT, ForgeError } from '../errors.js';
-import { isSecretName } from '../instance/redact.js';
+import { hideCredentials } from '../instance/forge-args.js';
+import { isSecret } from '../secrets/redact.js';
 import type { Instance } from '../vast/model.js';
 import { ownWords } from './argv.js';
 import type { ForgeContext } from './context.js';
@@ -23,7 +24,10 @@ export async function flagsLike(
   const template = flags.template ?? (hash !== null && (await templates.find(hash)) !== null ? hash : undefined);
   const taken = source.extraEnv.filter(
     ([name, value]) =>
-      /^[A-Za-z_]\w*$/u.test(name) && name !== 'FORGE_ARGS' && isTaken(name, withSecrets) && !/[\r\n]/u.test(value),
+      /^[A-Za-z_]\w*$/u.test(name) &&
+      name !== 'FORGE_ARGS' &&
+      isTaken(name, value, withSecrets) &&
+      !/[\r\n]/u.test(value),
   );
   const forgeArgs = source.extraEnv.find(([name]) => name === 'FORGE_ARGS')?.[1];
   return {
@@ -38,8 +42,8 @@ export async function flagsLike(
   };
 }
 
-function isTaken(name: string, withSecrets: boolean): boolean {
-  return !OWN_VARIABLES.test(name) && (withSecrets || !isSecretName(name));
+function isTaken(name: string, value: string, withSecrets: boolean): boolean {
+  return !OWN_VARIABLES.test(name) && (withSecrets || (!isSecret(name, value) && hideCredentials(value) === value));
 }
 
 export function refuseSmallDisk(diskGb: number, bytes: number): void {

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { EXIT, ForgeError } from '../errors.js';
 import { pipProblem } from '../instance/provisioning-script.js';
 import { isTorchLine, requiredName } from '../instance/requirements.js';
+import { redactSecrets } from '../secrets/redact.js';
 
 export interface PackageWishes {
   lines: string[];
@@ -20,6 +21,8 @@ export async function packageWishes(words: readonly string[], files: readonly st
   }
   const found = (await Promise.all(files.map(linesOf))).flat();
   const lines = [...words, ...found.filter((line) => !isTorchLine(line))];
+  if (lines.some((line) => redactSecrets(line) !== line))
+    throw refuse('An address has a password in it, which the journal of the run would keep.');
   if (lines.length === 0) throw refuse('There is nothing to install.');
   const leftOut = found.filter(isTorchLine).map((line) => ({
     name: requiredName(line) ?? line,

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, ForgeError } from '../errors.js';
+import { isLoopbackHost } from '../loopback.js';
+import { redactSecrets } from '../secrets/redact.js';
 import { deleteCredential } from './credentials.js';
 import { type Paths, writePrivateFile } from './paths.js';
 import { readJsonFile } from './settings.js';
@@ -56,6 +58,14 @@ export class Contexts {
     });
   }
 
+  /** Where the key goes. Throws for an address that it must not go to, whoever has set it. */
+  usableUrl(name: string): string | null {
+    const { apiUrl } = this.get(name);
+    if (apiUrl === null) return null;
+    refuseBadUrl(apiUrl, name === 'vast' ? 'VAST_URL' : name);
+    return apiUrl;
+  }
+
   async use(name: string): Promise<void> {
     this.get(name);
     await this.save({ ...this.stored, current: name });
@@ -77,7 +87,7 @@ export class Contexts {
         hint: 'Choose another name, or forgectl context rm it first.',
       });
     }
-    refuseBadUrl(apiUrl);
+    refuseBadUrl(apiUrl, name);
   }
 
   async add(name: string, { apiUrl, sshKey }: { apiUrl: string; sshKey: string | null }): Promise<void> {
@@ -116,7 +126,9 @@ export class Contexts {
   /** What the running sandbox says of itself. */
   private sandboxUrl(): string | null {
     try {
-      return (JSON.parse(readFileSync(join(this.paths.sandboxDir, 'sandbox.json'), 'utf8')) as { url: string }).url;
+      const { url } = JSON.parse(readFileSync(join(this.paths.sandboxDir, 'sandbox.json'), 'utf8')) as { url: string };
+      // Its key is for this computer.
+      return isLoopbackHost(new URL(url).hostname) ? url : null;
     } catch {
       return null;
     }
@@ -132,13 +144,12 @@ export function loadContexts(options: { paths: Paths; env: NodeJS.ProcessEnv }):
   return new Contexts(options.paths, options.env);
 }
 
-/** The key goes to this address with every call, so plain http is for this computer only. */
-function refuseBadUrl(text: string): void {
+/** The key goes to this address with every call, so plain http is for this computer only. `whose`: for the message. */
+function refuseBadUrl(text: string, whose: string): void {
   const url = URL.canParse(text) ? new URL(text) : null;
-  const loopback = url !== null && /^(localhost|127(\.\d+){3}|\[::1\])$/u.test(url.hostname);
-  if (url !== null && (url.protocol === 'https:' || (url.protocol === 'http:' && loopback)) && url.username === '')
-    return;
-  throw new ForgeError(`"${text}" cannot be an API address.`, {
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname));
+  if (url !== null && isSafe && url.username === '' && url.password === '') return;
+  throw new ForgeError(`"${redactSecrets(text)}" cannot be the API address of ${whose}.`, {
     code: 'BAD_API_URL',
     exit: EXIT.usage,
     hint: 'Give an https:// address (http:// only on this computer), without user or password.',

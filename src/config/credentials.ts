@@ -12,7 +12,10 @@ export interface Credential {
   warning: string | null;
 }
 
-/** DESIGN 4: own variable, official variable, login's file, the official client's files, the instance's own key. */
+/**
+ * Own variable, official variable, login's file, the official client's files, the instance's own key. A variable is a key of
+ * one endpoint: it goes to no other context than the one that was named beside it.
+ */
 export function resolveCredential({
   context,
   paths,
@@ -23,7 +26,7 @@ export function resolveCredential({
   env: NodeJS.ProcessEnv;
 }): Credential | null {
   if (context === 'sandbox') return fromSandbox(paths);
-  const own = fromVariable(env, 'FORGECTL_API_KEY');
+  const own = isMeant(context, env) ? fromVariable(env, 'FORGECTL_API_KEY') : null;
   const official = context === 'vast';
   return (
     own ??
@@ -38,6 +41,17 @@ export function resolveCredential({
     (official ? fromFile(join(paths.home, '.vast_api_key'), 'the official client') : null) ??
     (official ? fromVariable(env, 'CONTAINER_API_KEY') : null)
   );
+}
+
+/** Null, or why FORGECTL_API_KEY, though it is set, is not used for this context. */
+export function keyNotMeant(context: string, env: NodeJS.ProcessEnv): string | null {
+  if (context === 'sandbox' || isMeant(context, env) || !env['FORGECTL_API_KEY']?.trim()) return null;
+  return `FORGECTL_API_KEY is not sent to ${context}: it counts for vast, or for the context that FORGECTL_CONTEXT names.`;
+}
+
+/** Vast's, unless the same environment says otherwise. */
+function isMeant(context: string, env: NodeJS.ProcessEnv): boolean {
+  return context === (env['FORGECTL_CONTEXT']?.trim() || 'vast');
 }
 
 export async function saveCredential(paths: Paths, context: string, typed: string): Promise<string> {

@@ -30,7 +30,7 @@ sync "$kept"/* 2>/dev/null
 /** Exit 3: an edit of the user's does not fit the new commit any more. Exit 4: an untracked file would be overwritten. */
 export function checkOutScript(
   run: string,
-  to: { sha: string; backTo: string | null; remoteUrl: string | null },
+  to: { sha: string; backTo: string | null; remoteUrl: string | null; remoteOfRun?: string | null },
 ): string {
   const target = checkSha(to.sha);
   return `${FORGE_GIT}${BUILD_EDITS}${SAY_FACTS}${keptFor(run)}
@@ -52,7 +52,7 @@ if [ ! -e "$kept/merged-done" ]; then
   : >"$kept/merged-done"
 fi
 [ -e "$kept/applied" ] && exit 0
-${to.remoteUrl === null ? '' : `ask remote set-url "$(cat "$kept/remote-name")" ${quote([to.remoteUrl])} || exit 1`}
+${setRemote(to)}
 ${DROP_DEAD_LOCK}
 ${CHECK_OUT}
 check_out "$target" || exit 1
@@ -62,6 +62,20 @@ done || exit 1
 while IFS= read -r -d '' path; do rm -f "$forge/$path"; done <"$kept/deleted"
 : >"$kept/applied"
 `;
+}
+
+/** The address from an earlier run's record is read there: it may hold a password, which only this machine has. */
+function setRemote({
+  remoteUrl,
+  remoteOfRun = null,
+}: {
+  remoteUrl: string | null;
+  remoteOfRun?: string | null;
+}): string {
+  if (remoteUrl === null) return '';
+  if (remoteOfRun === null) return `ask remote set-url "$(cat "$kept/remote-name")" ${quote([remoteUrl])} || exit 1`;
+  const place = `"${KEPT_PLACE}/${checkRun(remoteOfRun)}/remote-url"`;
+  return `[ -s ${place} ] && ask remote set-url "$(cat "$kept/remote-name")" "$(cat ${place})" || exit 1`;
 }
 
 /**
@@ -142,6 +156,10 @@ true
 }
 
 export function keptFor(run: string): string {
+  return `kept="${KEPT_PLACE}/${checkRun(run)}"\n`;
+}
+
+function checkRun(run: string): string {
   if (!/^[a-z]+-[0-9a-f]{8}$/u.test(run)) throw new Error(`not a run: ${run}`);
-  return `kept="${KEPT_PLACE}/${run}"\n`;
+  return run;
 }

@@ -1,3 +1,5 @@
+import { redactAddress } from '../secrets/redact.js';
+import { keptFor } from './checkout-steps.js';
 import { Facts, SAY_FACTS } from './facts.js';
 import type { RemoteRefs } from './git-ref.js';
 import { FORGE_GIT } from './git-script.js';
@@ -11,6 +13,7 @@ export interface CheckoutFacts {
   date: string;
   /** Null when it is detached, as the image leaves it. */
   branch: string | null;
+  /** Without what may be a key in it: that stays in the checkout's own configuration. */
   remoteUrl: string | null;
   refs: RemoteRefs;
   /** Why nothing can be done here at the moment: a merge, another git. Null when nothing is in the way. */
@@ -22,13 +25,16 @@ export interface FetchWishes {
   pull: number | null;
   /** Another remote than the checkout's own. */
   remoteUrl: string | null;
+  /** The run whose record has the address of that remote: it holds what may be kept on the machine only. */
+  remoteOfRun?: string | null;
 }
 
 /**
  * Fetches into names of our own, so that neither the user's branches nor their tags move, and says what is there.
- * Exit 3: there is no Forge checkout. Exit 4: the remote could not be read (its words are on stderr).
+ * Exit 3: there is no Forge checkout. Exit 4: the remote could not be read (its words are on stderr). Exit 5: the record
+ * that has its address is gone.
  */
-export function checkoutScript({ ref, pull, remoteUrl }: FetchWishes): string {
+export function checkoutScript({ ref, pull, remoteUrl, remoteOfRun = null }: FetchWishes): string {
   return `${FORGE_GIT}${SAY_FACTS}
 ask rev-parse --git-dir >/dev/null 2>&1 || exit 3
 put head "$(ask rev-parse HEAD)"
@@ -38,7 +44,7 @@ put branch "$(ask symbolic-ref -q --short HEAD)"
 own=$(ask remote | head -n 1)
 remote=\${own:-origin}
 put remote_url "$(ask remote get-url "$remote" 2>/dev/null)"
-${remoteUrl === null ? '' : `remote=${quote([remoteUrl])}`}
+${anotherRemote(remoteUrl, remoteOfRun)}
 git_dir=$(ask rev-parse --absolute-git-dir)
 for mark in MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD BISECT_LOG rebase-merge rebase-apply index.lock; do
   [ -e "$git_dir/$mark" ] && { put busy "$mark"; break; }
@@ -61,6 +67,12 @@ true
 `;
 }
 
+function anotherRemote(remoteUrl: string | null, remoteOfRun: string | null): string {
+  if (remoteOfRun !== null)
+    return `${keptFor(remoteOfRun)}remote=$(cat "$kept/remote-url" 2>/dev/null)\n[ -n "$remote" ] || exit 5`;
+  return remoteUrl === null ? '' : `remote=${quote([remoteUrl])}`;
+}
+
 /** A commit that no branch has may still be had by its full name. */
 function shaScript(sha: string): string {
   return `found=$(ask rev-parse -q --verify '${sha}^{commit}' 2>/dev/null)
@@ -74,12 +86,13 @@ export function parseCheckout(text: string): CheckoutFacts | null {
   const facts = new Facts(text);
   const head = facts.text('head');
   if (head === null) return null;
+  const remoteUrl = facts.text('remote_url');
   return {
     head,
     subject: facts.text('subject') ?? '',
     date: facts.text('date') ?? '',
     branch: facts.text('branch'),
-    remoteUrl: facts.text('remote_url'),
+    remoteUrl: remoteUrl === null ? null : redactAddress(remoteUrl),
     busy: facts.text('busy'),
     refs: {
       heads: pairs(facts.lines('heads')),

@@ -1,4 +1,4 @@
-import { redactSecrets } from './redact.js';
+import { redactSecrets } from '../secrets/redact.js';
 
 /** CSI, OSC, the other strings that end in ST, and escapes of one character. */
 const ESCAPES =

@@ -1,3 +1,4 @@
+import { REDACTED, redactSecrets } from '../secrets/redact.js';
 import { isTorchLine, normalizeName } from './requirements.js';
 
 /** A line of `pip freeze`. */
@@ -6,6 +7,7 @@ export interface FrozenPackage {
   name: string;
   /** Null for what was installed from somewhere else than an index. */
   version: string | null;
+  /** Without a password that was in its address. */
   line: string;
 }
 
@@ -32,7 +34,7 @@ export function parseFreeze(text: string): FrozenPackage[] {
   const found = new Map<string, FrozenPackage>();
   for (const line of text.split(/\r?\n/u).map((each) => each.trim())) {
     if (line === '' || line.startsWith('#')) continue;
-    const frozen = frozenOf(line);
+    const frozen = frozenOf(redactSecrets(line));
     found.set(frozen.name, frozen);
   }
   return [...found.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
@@ -41,7 +43,7 @@ export function parseFreeze(text: string): FrozenPackage[] {
 function frozenOf(line: string): FrozenPackage {
   const pinned = /^([A-Za-z0-9][\w.-]*)===?([^\s;]+)$/u.exec(line);
   if (pinned !== null) return { name: normalizeName(pinned[1] ?? ''), version: pinned[2] ?? '', line };
-  const direct = /^([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@\s/u.exec(line);
+  const direct = /^([A-Za-z0-9][\w.-]*)\s{0,8}(?:\[[^\]]{0,512}\]\s{0,8})?@\s/u.exec(line);
   if (direct !== null) return { name: normalizeName(direct[1] ?? ''), version: null, line };
   const egg = /^(?:-e|--editable)\b.*#egg=([A-Za-z0-9][\w.-]*)/u.exec(line);
   return { name: egg === null ? line : normalizeName(egg[1] ?? ''), version: null, line };
@@ -94,9 +96,10 @@ function whyNot(frozen: FrozenPackage): string | null {
   const untouchable = whyNotTouch(frozen);
   if (untouchable !== null) return untouchable;
   if (/^(?:-e\b|--editable\b)/u.test(line)) return 'editable: it was installed from a folder that is not in the backup';
-  if (/@\s*file:/iu.test(line)) return 'it came from a file of the machine that built it';
+  if (/@\s{0,8}file:/iu.test(line)) return 'it came from a file of the machine that built it';
+  if (line.includes(REDACTED)) return 'its address holds a password, which is kept nowhere';
   if (line.startsWith('-')) return 'an option of pip, not a package';
-  if (frozen.version === null && !/@\s*(?:git\+)?(?:https|ssh):\/\//iu.test(line))
+  if (frozen.version === null && !/@\s{0,8}(?:git\+)?(?:https|ssh):\/\//iu.test(line))
     return 'no index and no address to get it from';
   return null;
 }

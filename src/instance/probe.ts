@@ -1,8 +1,8 @@
+import { isSecret, redactAddress, redactSecrets } from '../secrets/redact.js';
 import type { Shell, ShellOptions } from '../ssh/shell.js';
 import { Facts } from './facts.js';
 import { type PortalApplication, readPortalYaml } from './portal-config.js';
 import { PROBED_TOOLS, probeScript, SHOWN_VARIABLES } from './probe-script.js';
-import { isSecretName, redactSecrets } from './redact.js';
 import { runScript } from './remote-script.js';
 import { type Program, parseStatus } from './supervisor.js';
 
@@ -78,8 +78,11 @@ export function parseProbe(text: string): Probe {
 }
 
 function shownVariables(facts: Facts): Record<string, string> {
-  const shown = SHOWN_VARIABLES.filter((name) => facts.has(`variable.${name}`) && !isSecretName(name));
-  return Object.fromEntries(shown.map((name) => [name, redactSecrets(facts.text(`variable.${name}`) ?? '')]));
+  const pairs = SHOWN_VARIABLES.filter((name) => facts.has(`variable.${name}`)).map((name): [string, string] => [
+    name,
+    redactSecrets(facts.text(`variable.${name}`) ?? ''),
+  ]);
+  return Object.fromEntries(pairs.filter(([name, shown]) => !isSecret(name, shown)));
 }
 
 function supervisorOf(facts: Facts): Probe['supervisor'] {
@@ -94,7 +97,7 @@ function forgeOf(facts: Facts): ForgeTree | null {
   const remote = facts.text('git_remote');
   return {
     directory,
-    remoteUrl: remote === null ? null : redactSecrets(remote).replace(/:\/\/[^/@]*@/u, '://'),
+    remoteUrl: remote === null ? null : redactAddress(remote),
     head: facts.text('git_head'),
     branch: facts.text('git_branch'),
     changes: facts.lines('git_changes'),

@@ -1,3 +1,5 @@
+import { secretsWithin } from '../secrets/redact.js';
+
 /** What is wrong with a script or manifest, before a machine is paid for. */
 export interface Finding {
   level: 'error' | 'warning';
@@ -19,7 +21,7 @@ interface Rule {
 }
 
 const TORCH = String.raw`["']?(?:torch|torchvision|torchaudio|torchcodec)(?![\w.-])`;
-const VARIABLE = String.raw`\$(?:\{[^}]*\}|\w+)`;
+const VARIABLE = String.raw`\$(?:\{[^}]{0,200}\}|\w{1,200})`;
 
 // biome-ignore-start lint/suspicious/noTemplateCurlyInString: bash's, not ours
 /** Rules about one line each; comments and texts for other programs (here-documents) are passed over. */
@@ -27,14 +29,14 @@ const RULES: readonly Rule[] = [
   {
     rule: 'torch',
     level: 'error',
-    pattern: new RegExp(String.raw`\bpip3?\s+install\b[^#;|&]*\s${TORCH}`, 'u'),
+    pattern: new RegExp(String.raw`\bpip3?\s{1,8}install\b[^#;|&]{0,1000}\s${TORCH}`, 'u'),
     message: "torch is installed: that replaces the image's build for its card and driver",
     fix: 'Leave it out; install what needs it with --constraint, as provision init writes it.',
   },
   {
     rule: 'venv-path',
     level: 'error',
-    pattern: /\$\{?(?:DATA_DIRECTORY|WORKSPACE)\b[^}\s]*\}?\/?venv\/|(?<![\w.])\/workspace\/venv\//u,
+    pattern: /\$\{?(?:DATA_DIRECTORY|WORKSPACE)\b[^}\s]{0,200}\}?\/?venv\/|(?<![\w.])\/workspace\/venv\//u,
     message: "the image's Python is not in the workspace",
     fix: '. /venv/main/bin/activate',
   },
@@ -49,7 +51,7 @@ const RULES: readonly Rule[] = [
     rule: 'unquoted-rm',
     level: 'error',
     pattern: new RegExp(
-      String.raw`(?:^|[;&|(]|\bthen|\bdo|\belse|\bsudo)\s*rm\s(?:[^"'#;|&]|"[^"]*"|'[^']*')*?(?<!["\w])${VARIABLE}`,
+      String.raw`(?:^|[;&|(]|\bthen|\bdo|\belse|\bsudo)\s{0,8}rm\s(?:[^"'#;|&]|"[^"]{0,200}"|'[^']{0,200}'){0,200}?(?<!["\w])${VARIABLE}`,
       'u',
     ),
     message: 'rm of an unquoted variable: an empty one, or one with a space, deletes something else',
@@ -59,14 +61,17 @@ const RULES: readonly Rule[] = [
     rule: 'apt-asks',
     level: 'error',
     pattern:
-      /\bapt(?:-get)?\s+(?!.*(?:\s-[a-z]*y|--yes|--assume-yes))(?:[^#;|&]*\s)?(?:install|upgrade|dist-upgrade)\b/u,
+      /\bapt(?:-get)?\s{1,8}(?!.{0,300}(?:\s-[a-z]{0,8}y|--yes|--assume-yes))(?:[^#;|&]{0,100}\s)?(?:install|upgrade|dist-upgrade)\b/u,
     message: 'apt asks before it installs, and nobody answers',
     fix: 'apt-get install -y …',
   },
   {
     rule: 'unquoted-cd',
     level: 'warning',
-    pattern: new RegExp(String.raw`(?:^|[;&|(]|\bthen|\bdo|\belse)\s*cd\s+(?:--\s+)?[^"'\s;|&]*${VARIABLE}`, 'u'),
+    pattern: new RegExp(
+      String.raw`(?:^|[;&|(]|\bthen|\bdo|\belse)\s{0,8}cd\s{1,8}(?:--\s{1,8})?[^"'\s;|&]{0,200}${VARIABLE}`,
+      'u',
+    ),
     message: 'cd to an unquoted variable: an empty one goes home',
     fix: 'cd "$DIRECTORY"',
   },
@@ -87,8 +92,8 @@ const RULES: readonly Rule[] = [
   {
     rule: 'portal-restart',
     level: 'warning',
-    pattern: /\bsed\b.*portal\.yaml|>\s*\S*portal\.yaml|\brm\b.*portal\.yaml/u,
-    unless: /supervisorctl\s+restart\b.*\b(?:caddy|all)\b|supervisorctl\s+reload/u,
+    pattern: /\b(?:sed|rm)\b.{0,300}portal\.yaml|>\s{0,8}[^\s>]{0,200}portal\.yaml/u,
+    unless: /supervisorctl\s{1,8}restart\b.{0,200}\b(?:caddy|all)\b|supervisorctl\s{1,8}reload/u,
     message: 'portal.yaml is read when caddy starts; nothing here restarts it',
     fix: 'supervisorctl restart caddy',
   },
@@ -124,7 +129,7 @@ function wholeScript(text: string, code: string): Finding[] {
   };
   if (!text.startsWith('#!'))
     add('error', 'shebang', 'the image executes the file itself, which needs a first line', '#!/bin/bash');
-  if (!/^#!.*\b(?:-\w*e)|\bset\s+(?:-\w*e|-o\s+errexit)/mu.test(code + text.split('\n', 1)[0]))
+  if (!/^#!.{0,200}\s-\w{0,16}e|\bset\s{1,8}(?:-\w{0,16}e|-o\s{1,8}errexit)/mu.test(code + text.split('\n', 1)[0]))
     add('warning', 'set-e', 'it goes on after a line that failed, and counts as complete', 'set -euo pipefail');
   if (text.includes('\r\n'))
     add('warning', 'crlf', 'lines end as on Windows; older images take that badly', 'Save it with LF.');
@@ -136,7 +141,12 @@ function wholeScript(text: string, code: string): Finding[] {
 /** Never repeats what it has found. */
 export function secretsIn(lines: readonly string[]): Finding[] {
   return lines.flatMap((line, index): Finding[] => {
-    const text = line.replace(/^\s*#.*$/u, '').replaceAll(/\$\{[^}]*\}|\$\w+|\$\([^)]*\)/gu, '');
+    if (line === '') return [];
+    const text = line
+      .replace(/^\s*#.*$/u, '')
+      .replaceAll(/\$\{[^}]{0,512}\}|\$\w{1,512}|\$\([^)]{0,512}\)/gu, '')
+      // Empty, and the next word is another.
+      .replaceAll(/\b\w{1,64}=(?=\s)/gu, '');
     if (!isLiteral(text)) return [];
     const message = 'a secret in clear text: whoever sees the script, or the instance, has it';
     return [
@@ -153,14 +163,18 @@ export function secretsIn(lines: readonly string[]): Finding[] {
 
 /** `TOKEN=` before a variable is empty by now, and words about tokens are no tokens. */
 function isLiteral(text: string): boolean {
-  return (
-    /\b(?:hf_|sk-|ghp_|gho_|ghs_|github_pat_|glpat-)[\w-]{8,}|\bAKIA[0-9A-Z]{16}\b|\beyJ[\w-]{16,}/u.test(text) ||
-    /\w:\/\/[^\s/@:"']+:[^\s/@"']+@/u.test(text) ||
-    /[?&][\w.-]*(?:token|key|secret|password)[\w.-]*=[\w-]{8,}/iu.test(text) ||
-    /(?:token|secret|passw(?:or)?d|api_?key)\w*=["']?[\w+/-]{8,}/iu.test(text) ||
-    /\b(?:Bearer|Basic)\s+[\w.~+/=-]{12,}/u.test(text)
-  );
+  return secretsWithin(text).some((found) => found.length >= SHORTEST && !isPlaceholder(found));
 }
+
+const SHORTEST = 8;
+
+/** A value that says to be replaced, a path, or the user before a password that was a variable. */
+function isPlaceholder(text: string): boolean {
+  return /your|change.?me|example|placeholder|xxx|[<>*…]|\.\.\.|^[./~]|:$/iu.test(text);
+}
+
+/** What is longer holds data, not commands; each rule looks at each line. */
+const LONGEST_LINE = 2000;
 
 interface CodeLine {
   line: string;
@@ -175,9 +189,9 @@ function codeLines(lines: readonly string[]): CodeLine[] {
       if (line.trim() === until) until = null;
       continue;
     }
-    if (/^\s*#/u.test(line)) continue;
-    code.push({ line: line.replace(/\s#.*$/u, ''), number: index + 1 });
-    until = /<<-?\s*(["']?)([A-Za-z_]\w*)\1/u.exec(line)?.[2] ?? null;
+    if (line === '' || /^\s*#/u.test(line)) continue;
+    code.push({ line: line.slice(0, LONGEST_LINE).replace(/\s#.*$/u, ''), number: index + 1 });
+    until = /<<-?\s{0,8}(["']?)([A-Za-z_]\w{0,64})\1/u.exec(line)?.[2] ?? null;
   }
   return code;
 }
@@ -192,7 +206,7 @@ export function urlsIn(text: string): FoundUrl[] {
   const found = new Map<string, FoundUrl>();
   for (const [index, line] of text.split(/\r?\n/u).entries()) {
     if (/^\s*#/u.test(line)) continue;
-    for (const [url] of line.matchAll(/https?:\/\/[^\s"'`<>\\|;,(){}\]]+(?:\$\{?\w+)?/gu)) {
+    for (const [url] of line.matchAll(/https?:\/\/[^\s"'`<>\\|;,(){}\]]{1,4096}(?:\$\{?\w{1,64})?/gu)) {
       if (!url.includes('$') && !found.has(url) && URL.canParse(url)) found.set(url, { url, line: index + 1 });
     }
   }

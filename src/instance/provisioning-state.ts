@@ -1,7 +1,7 @@
+import { redactAddress, redactSecrets } from '../secrets/redact.js';
 import { cleanLines } from './clean-log.js';
 import { Facts, SAY_FACTS } from './facts.js';
 import { REMOTE } from './layout.js';
-import { redactSecrets } from './redact.js';
 
 type ProvisioningState = 'none' | 'running' | 'complete' | 'failed' | 'stopped';
 
@@ -164,5 +164,5 @@ function msOf(facts: Facts, key: string): number | null {
 
 /** Without its query, which may carry a token. */
 export function shownAddress(url: string | null): string | null {
-  return url === null ? null : redactSecrets(url.replace(/\?.*$/su, '?…').replace(/\/\/[^/@]*@/u, '//…@'));
+  return url === null ? null : redactAddress(url);
 }

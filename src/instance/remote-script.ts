@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { EXIT, ForgeError } from '../errors.js';
+import { quoted } from '../secrets/sent.js';
 import type { Shell, ShellOptions } from '../ssh/shell.js';
 import { ACTIVATE_PYTHON, EXTEND_PATH, LOAD_ENVIRONMENT } from './environment-script.js';
 
@@ -63,7 +64,10 @@ export function readMarked(stdout: string, marker: string): MarkedOutput | null 
   return { output: rest.slice(0, Math.max(0, at - 1)), exitCode: Number(exitCode) };
 }
 
-/** Runs work on a machine as a service would, and gives what it printed. Throws (SSH_LOST) when the answer was cut off. */
+/**
+ * Runs work on a machine as a service would, and gives what it printed. stderr is for messages, so it comes without the
+ * secrets that bash and git quote of what they were sent. Throws (SSH_LOST) when the answer was cut off.
+ */
 export async function runScript(
   shell: Shell,
   work: string,
@@ -73,7 +77,7 @@ export async function runScript(
   const { stdout, stderr } = await shell.run(wrapScript(work, marker, { withEnvironment: true }), options);
   const { output, exitCode } = readMarked(stdout, marker) ?? { output: '', exitCode: null };
   if (exitCode === null) throw cutOff();
-  return { output, stderr, exitCode };
+  return { output, stderr: quoted(stderr), exitCode };
 }
 
 /** What a machine said is not what was asked for: too long, of another shape, or a number that is none. */

@@ -1,3 +1,5 @@
+import { redactSecrets } from '../secrets/redact.js';
+
 /** Packages whose builds fit the card and its driver: no upgrade may replace them (image: Dockerfile, its final check). */
 export const TORCH_FAMILY = ['torch', 'torchvision', 'torchaudio', 'torchcodec'] as const;
 
@@ -63,11 +65,12 @@ function requirementsOf(text: string): Map<string, string> {
   return new Map(logicalLines(text).map((line) => [requiredName(line) ?? line, line]));
 }
 
-/** Lines as pip reads them: joined at a backslash, without comments and white space around. */
+/** Lines as pip reads them: joined at a backslash, without comments, white space around, and passwords in addresses. */
 function logicalLines(text: string): string[] {
   return text
     .replace(/\\\r?\n/gu, ' ')
     .split(/\r?\n/u)
     .map((line) => line.replace(/(^|\s)#.*$/u, '').trim())
-    .filter((line) => line !== '');
+    .filter((line) => line !== '')
+    .map(redactSecrets);
 }

@@ -1,6 +1,6 @@
+import { redactAddress } from '../secrets/redact.js';
 import { Facts, SAY_FACTS } from './facts.js';
 import { EXTENSIONS, FORGE_GIT } from './git-script.js';
-import { redactSecrets } from './redact.js';
 
 /** Kept as it is in snapshots: a field may come, none may go or change its meaning. */
 export interface CheckoutState {
@@ -65,7 +65,7 @@ export function parseCheckoutState(text: string): {
   const facts = new Facts(text);
   const url = (key: string): string | null => {
     const address = facts.text(key);
-    return address === null ? null : redactSecrets(address);
+    return address === null ? null : redactAddress(address);
   };
   const [head, editsSha256] = [facts.text('head'), facts.text('edits_sha256')];
   const forge =

@@ -1,3 +1,4 @@
+import { redactAddress } from '../secrets/redact.js';
 import { KEPT_PLACE } from './git-script.js';
 
 /** One upgrade as the machine remembers it, whichever computer made it. */
@@ -8,7 +9,7 @@ export interface UpgradeEntry {
   /** The branch that was checked out; older lines do not say. */
   from: { sha: string; subject: string; branch?: string | null };
   to: { sha: string; subject: string; name: string };
-  /** The remote's address before, and after. */
+  /** The remote's address before, and after, without what may be a key in it. */
   remoteBefore: string | null;
   remoteUrl: string | null;
   result: 'done' | 'rolled back';
@@ -50,6 +51,7 @@ export function readHistoryScript(): string {
 export function parseHistory(text: string): UpgradeEntry[] {
   return text
     .split('\n')
+    .filter((line) => line !== '')
     .flatMap((line) => entryOf(line.split(' ')[1] ?? '') ?? [])
     .reverse();
 }
@@ -61,7 +63,9 @@ function entryOf(base64: string): UpgradeEntry | null {
       typeof entry.run === 'string' &&
       /^[0-9a-f]{40}$/u.test(entry.from?.sha ?? '') &&
       /^[0-9a-f]{40}$/u.test(entry.to?.sha ?? '');
-    return isGood ? entry : null;
+    // Lines of an earlier forgectl have addresses as they were.
+    const shown = (url: unknown): string | null => (typeof url === 'string' ? redactAddress(url) : null);
+    return isGood ? { ...entry, remoteBefore: shown(entry.remoteBefore), remoteUrl: shown(entry.remoteUrl) } : null;
   } catch {
     return null;
   }

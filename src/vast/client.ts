@@ -1,6 +1,10 @@
 import type { Clock } from '../clock.js';
+import { isLoopbackHost } from '../loopback.js';
+import type { KnownValues } from '../secrets/known-values.js';
+import { redactSecrets } from '../secrets/redact.js';
+import { rememberSent } from '../secrets/sent.js';
 import { Pacer } from './rate-limits.js';
-import { redactJson, redactText, withoutSent } from './redact.js';
+import { redactJson, sentIn } from './redact.js';
 import { type HttpAnswer, Transport } from './transport.js';
 import { type CallFacts, cleanApiText, isRenting, nonsense, refusal, unreachable, VastError } from './vast-error.js';
 
@@ -47,6 +51,8 @@ export interface VastRequest<T> {
   timeoutMs?: number;
 }
 
+/** Of an answer that is shown in a message. */
+const MOST_OF_ANSWER = 8192;
 const MAX_TRIES = 5;
 const BACK_OFF_MS = 1_000;
 const MAX_BACK_OFF_MS = 30_000;
@@ -66,6 +72,7 @@ export class VastClient {
     this.base = new URL(options.baseUrl);
     if (!/^https?:$/u.test(this.base.protocol))
       throw new Error(`The API's base URL must be http or https, not ${this.base.protocol}`);
+    if (!isSafe(this.base)) throw new Error(`The API's base URL must be https: the key goes to ${this.base.host}`);
     this.transport = new Transport(options.timeoutMs ?? 60_000);
     this.pacer = new Pacer(options.clock);
   }
@@ -86,8 +93,10 @@ export class VastClient {
   async fetchResult(url: string): Promise<string | null> {
     const target = new URL(url, this.base);
     const facts: CallFacts = { method: 'GET', route: 'result_url', status: null, apiError: null, apiMessage: null };
-    if (!/^https?:$/u.test(target.protocol)) throw nonsense(facts, 'result_url is not an http address', false);
-    const answer = await this.exchange(facts, target, {}, {}).catch((error: unknown) => {
+    // The host key's proof comes this way, so nobody on the way may write it.
+    const isHere = this.base.protocol === 'http:' && isSafe(target);
+    if (target.protocol !== 'https:' && !isHere) throw nonsense(facts, 'result_url is not an https address', false);
+    const answer = await this.exchange(facts, target, {}, { sent: sentIn(null) }).catch((error: unknown) => {
       if (error instanceof VastError) return null;
       throw error;
     });
@@ -111,9 +120,13 @@ export class VastClient {
     const facts: CallFacts = { method, route, status: null, apiError: null, apiMessage: null };
     const finished = await this.pacer.turn(method, route, this.options.signal?.());
     try {
-      const headers = { authorization: `Bearer ${this.options.apiKey()}` };
-      const answer = await this.exchange(facts, this.urlOf(request), headers, request);
-      return this.understand(request, { ...facts, status: answer.status }, answer);
+      const key = this.options.apiKey();
+      rememberSent(key);
+      const sent = sentIn(request.body);
+      sent.add(key);
+      const headers = { authorization: `Bearer ${key}` };
+      const answer = await this.exchange(facts, this.urlOf(request), headers, { ...request, sent });
+      return this.understand(request, { ...facts, status: answer.status }, answer, sent);
     } finally {
       finished();
     }
@@ -123,21 +136,25 @@ export class VastClient {
     facts: CallFacts,
     url: URL,
     headers: Record<string, string>,
-    { body, timeoutMs = this.options.timeoutMs ?? 60_000 }: Pick<VastRequest<unknown>, 'body' | 'timeoutMs'>,
+    {
+      body,
+      sent,
+      timeoutMs = this.options.timeoutMs ?? 60_000,
+    }: Pick<VastRequest<unknown>, 'body' | 'timeoutMs'> & { sent: KnownValues },
   ): Promise<HttpAnswer> {
-    const { onWire, userAgent } = this.options;
+    const { userAgent } = this.options;
     const signal = this.options.signal?.();
     signal?.throwIfAborted();
     const startedMs = Date.now();
     this.calls += 1;
-    const log = (status: number | null, received: unknown): void =>
-      onWire?.({
+    const log = (status: number | null, received: () => unknown): void =>
+      this.options.onWire?.({
         method: facts.method,
-        url: redactText(url.href),
+        url: redactSecrets(url.href),
         status,
         elapsedMs: Date.now() - startedMs,
         sent: redactJson(body),
-        received,
+        received: received(),
       });
     try {
       const answer = await this.transport.send({
@@ -153,17 +170,13 @@ export class VastClient {
         timeoutMs,
         signal,
       });
-      const shown = withoutSent(answer.text, body);
-      log(
-        answer.status,
-        facts.route === 'result_url'
-          ? `${answer.text.length} characters`
-          : redactJson(parseJson(shown) ?? shown.slice(0, 500)),
+      log(answer.status, () =>
+        facts.route === 'result_url' ? `${answer.text.length} characters` : shownAnswer(answer.text, sent),
       );
       return answer;
     } catch (error) {
       signal?.throwIfAborted();
-      log(null, cleanApiText((error as Error).message));
+      log(null, () => cleanApiText(sent.hide((error as Error).message)));
       const { code } = error as { code?: string };
       const neverSent =
         code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'UND_ERR_CONNECT_TIMEOUT';
@@ -171,15 +184,16 @@ export class VastClient {
     }
   }
 
-  private understand<T>(request: VastRequest<T>, facts: CallFacts, answer: HttpAnswer): T {
+  private understand<T>(request: VastRequest<T>, facts: CallFacts, answer: HttpAnswer, sent: KnownValues): T {
+    const clean = (text: unknown): string | null =>
+      cleanApiText(typeof text === 'string' ? sent.hide(text.slice(0, MOST_OF_ANSWER)) : text);
     const body = parseJson(answer.text);
     const said = isRecord(body) ? body : {};
     const told: CallFacts = {
       ...facts,
-      apiError: cleanApiText(said['error']),
+      apiError: clean(said['error']),
       apiMessage:
-        cleanApiText(said['msg'] ?? said['message'] ?? said['detail']) ??
-        (body === undefined ? cleanApiText(answer.text) : null),
+        clean(said['msg'] ?? said['message'] ?? said['detail']) ?? (body === undefined ? clean(answer.text) : null),
     };
     const isWrite = facts.method !== 'GET';
     const leftContractId = isRenting(facts.route) ? contractIn(said) : null;
@@ -194,7 +208,7 @@ export class VastClient {
     try {
       return request.read(body);
     } catch (error) {
-      throw nonsense(told, cleanApiText((error as Error).message) ?? 'its shape is not as documented', isWrite);
+      throw nonsense(told, clean((error as Error).message) ?? 'its shape is not as documented', isWrite);
     }
   }
 
@@ -236,6 +250,18 @@ function thresholdOf(message: string | null): number | null {
 function contractIn(said: Record<string, unknown>): number | null {
   const id = Number(said['new_contract'] ?? Number.NaN);
   return Number.isSafeInteger(id) && id > 0 ? id : null;
+}
+
+/** http is for this computer only. */
+function isSafe({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname));
+}
+
+/** For the wire log. */
+function shownAnswer(text: string, sent: KnownValues): unknown {
+  const body = parseJson(text);
+  if (body !== undefined) return redactJson(sent.hideIn(body));
+  return cleanApiText(sent.hide(text.slice(0, MOST_OF_ANSWER)));
 }
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,5 @@
 import { EXIT, type ExitCode, ForgeError } from '../errors.js';
-import { redactText } from './redact.js';
+import { redactSecrets } from '../secrets/redact.js';
 
 export interface CallFacts {
   method: string;
@@ -42,10 +42,18 @@ export class VastError extends ForgeError {
   }
 }
 
+/** Of an answer without end; far more than is shown, so that what is cut in two there is not seen. */
+const MOST_LOOKED_AT = 8192;
+
 /** Text of the API for one line of output: no control characters, no secrets, at most 300 characters. */
 export function cleanApiText(text: unknown): string | null {
   if (typeof text !== 'string') return null;
-  const line = redactText(text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim());
+  const line = redactSecrets(
+    text
+      .slice(0, MOST_LOOKED_AT)
+      .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+      .trim(),
+  );
   return line === '' ? null : [...line].slice(0, 300).join('');
 }
 

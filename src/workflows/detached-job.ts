@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { EXIT, ForgeError } from '../errors.js';
+import { cleanLines } from '../instance/clean-log.js';
 import {
   endJobScript,
   type JobLook,
@@ -9,6 +10,7 @@ import {
   startJobScript,
 } from '../instance/detached-job.js';
 import { quote } from '../instance/remote-command.js';
+import { quoted, rememberVariables } from '../secrets/sent.js';
 import type { MachineSession } from './machine-session.js';
 
 export interface DetachedJob {
@@ -72,6 +74,7 @@ async function lookAt(session: MachineSession, id: string, fromByte: number): Pr
 
 /** Only that: it goes on by itself. */
 export async function startDetached(session: MachineSession, job: DetachedJob): Promise<void> {
+  rememberVariables(Object.entries(job.env ?? {}));
   const variables = Object.entries(job.env ?? {}).map(([name, value]) => `export ${quote([`${name}=${value}`])}\n`);
   const { exitCode, stderr } = await session.run(`${variables.join('')}${startJobScript(job.id, job.work)}`);
   if (exitCode === 0) return;
@@ -88,7 +91,7 @@ function lost(job: DetachedJob, log: string): ForgeError {
     code: 'REMOTE_JOB_LOST',
     exit: EXIT.notReady,
     hint: lastLine(log) || null,
-    details: { log_tail: log.split('\n').slice(-10) },
+    details: { log_tail: cleanLines(log).slice(-10) },
   });
 }
 
@@ -99,7 +102,7 @@ function late(job: DetachedJob, log: string): ForgeError {
       code: 'REMOTE_JOB_TIMEOUT',
       exit: EXIT.timedOut,
       hint: lastLine(log) || null,
-      details: { log_tail: log.split('\n').slice(-10) },
+      details: { log_tail: cleanLines(log).slice(-10) },
     },
   );
 }
@@ -109,12 +112,11 @@ function capital(text: string): string {
 }
 
 function lastLine(text: string): string {
-  return (
-    text
-      .trim()
-      .split(/[\r\n]+/u)
-      .at(-1)
-      ?.replace(/\p{Cc}+/gu, ' ')
-      .slice(0, 200) ?? ''
-  );
+  const line = text
+    .trim()
+    .split(/[\r\n]+/u)
+    .at(-1)
+    ?.slice(0, 4096)
+    .replace(/\p{Cc}+/gu, ' ');
+  return quoted(line ?? '').slice(0, 200);
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../clock.js';
 import { flushDirectory, writePrivateFile } from '../config/paths.js';
 import { EXIT, ForgeError } from '../errors.js';
+import { quoted, withoutSentIn } from '../secrets/sent.js';
 import { FileLock, holderOf, type LockHolder } from './file-lock.js';
 
 /** A newer forgectl reads older journals; an older one lists newer journals and leaves them alone. */
@@ -132,7 +133,7 @@ export class Journal {
   /** Whole and flushed, name included, before it returns. */
   async store(record: RunRecord): Promise<void> {
     const open = join(this.directory, `${record.id}${OPEN}`);
-    await writePrivateFile(open, `${JSON.stringify(record, null, 2)}\n`);
+    await writePrivateFile(open, `${JSON.stringify(withoutSentIn(record), null, 2)}\n`);
     if (record.state !== 'open') renameSync(open, join(this.directory, `${record.id}${CLOSED}`));
     flushDirectory(this.directory);
   }
@@ -220,7 +221,7 @@ export class Run {
   }
 
   async setStep(id: string, state: StepState, error?: string): Promise<void> {
-    const step: StepRecord = { id, state, at: this.now(), ...(error === undefined ? {} : { error }) };
+    const step: StepRecord = { id, state, at: this.now(), ...(error === undefined ? {} : { error: quoted(error) }) };
     const at = this.record.steps.findIndex((known) => known.id === id);
     if (at === -1) this.record.steps.push(step);
     else this.record.steps[at] = step;
@@ -235,14 +236,14 @@ export class Run {
   /** The end: written, then unlocked. */
   async end(state: Exclude<RunState, 'open'>, outcome: string): Promise<void> {
     this.record.state = state;
-    this.record.outcome = outcome;
+    this.record.outcome = quoted(outcome);
     await this.save();
     this.lock.release();
   }
 
   /** Leaves it unfinished for `resume` and `undo`. */
   async leave(outcome: string): Promise<void> {
-    this.record.outcome = outcome;
+    this.record.outcome = quoted(outcome);
     await this.save();
     this.lock.release();
   }

@@ -8,7 +8,7 @@ import { parseSince, parseTail, tailLines } from '../../src/cli/log-request.ts';
 import { logTarget } from '../../src/cli/log-target.ts';
 import { nearest } from '../../src/cli/nearest.ts';
 import type { Catalog } from '../../src/instance/log-reader/frames.ts';
-import { redactSecrets } from '../../src/instance/redact.ts';
+import { redactSecrets } from '../../src/secrets/redact.ts';
 import type { Instance } from '../../src/vast/model.ts';
 
 const reading = { redact: redactSecrets, color: false, utcOffsetS: 0 };

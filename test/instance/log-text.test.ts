@@ -48,7 +48,7 @@ describe('lines of a log', () => {
 
   it('a secret is taken out wherever the bytes were cut', () => {
     const secret = 's3cr3tVALUE99';
-    const line = Buffer.from(`é HF_TOKEN=${secret} https://x/?token=${secret} hf_${secret}\n`);
+    const line = Buffer.from(`é HF_TOKEN=${secret} https://x/?token=${secret} ghp_${secret}\n`);
     for (let cut = 0; cut <= line.length; cut += 1) {
       const [shown] = assemble(line, [cut]).lines.map((whole) => cleanLogLine(whole));
       expect(shown).not.toContain(secret.slice(0, 8));

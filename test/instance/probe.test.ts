@@ -78,7 +78,7 @@ describe('the probe, run by a real bash', () => {
       supervisor: { exitCode: 3, skipped: ['tensorboard'] },
       forge: {
         directory: forge,
-        remoteUrl: 'https://example.org/forge.git',
+        remoteUrl: 'https://[redacted]@example.org/forge.git',
         head: git(forge, 'rev-parse', 'HEAD'),
         branch: null,
         changes: [' M launch.py'],

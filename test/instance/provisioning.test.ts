@@ -353,7 +353,7 @@ describe('how provisioning stands', () => {
     expect(await state()).toMatchObject({
       state: expected,
       evidence: marks.length === 0 ? 'absence' : 'boot',
-      script: 'https://…@h.invalid/x.sh?…',
+      script: 'https://[redacted]@h.invalid/x.sh?…',
     });
   });
 

@@ -1,4 +1,5 @@
 import { EXIT, ForgeError } from '../../errors.js';
+import { quoted } from '../../secrets/sent.js';
 import type { Problem } from './side.js';
 
 /** A file ended before the bytes that it had when it was listed. */
@@ -54,7 +55,7 @@ export function commandFailed(
 }
 
 export function lastLine(stderr: string): string {
-  return stderr.trim().split('\n').at(-1) ?? '';
+  return quoted(stderr.trim().split('\n').at(-1)?.slice(0, 4096) ?? '');
 }
 
 export function diskFull(name: string): ForgeError {

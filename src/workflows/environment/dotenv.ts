@@ -9,6 +9,8 @@ import {
   readDotenvScript,
   writeDotenvScript,
 } from '../../instance/dotenv/dotenv-script.js';
+import { createRedactor } from '../../secrets/known-values.js';
+import { rememberVariables } from '../../secrets/sent.js';
 import type { MachineSession } from '../machine-session.js';
 
 /** Null takes the variable out. */
@@ -36,6 +38,8 @@ export async function changeEnvironment(
   clock: Clock,
   changes: Changes,
 ): Promise<{ before: MachineEnvironment; changed: string[] }> {
+  const given = [...changes].flatMap(([name, value]): [string, string][] => (value === null ? [] : [[name, value]]));
+  rememberVariables(given);
   let atEnd: ReadonlySet<string> = new Set();
   for (let tries = 1; ; tries += 1) {
     const before = await readEnvironment(session);
@@ -53,7 +57,7 @@ export async function changeEnvironment(
     )
       atEnd = new Set(answer.names);
     else if ((answer.outcome !== 'changed' && answer.outcome !== 'busy') || tries >= TRIES)
-      throw refusal(session.id, answer);
+      throw refusal(session.id, answer, given);
     await clock.sleep(BUSY_MS, session.signal);
   }
 }
@@ -79,8 +83,10 @@ function applyTo(file: DotenvFile, changes: Changes, atEnd: ReadonlySet<string>,
 
 /** The file as somebody has edited it; refused (exit 9) when it is another one by now. */
 export async function replaceDotenv(session: MachineSession, before: Buffer, after: Buffer): Promise<void> {
+  const given = [...new DotenvFile(after).entries()].map(({ name, value }): [string, string] => [name, value ?? '']);
+  rememberVariables(given);
   const answer = await write(session, before, after, new Map());
-  if (answer.outcome !== 'written') throw refusal(session.id, answer);
+  if (answer.outcome !== 'written') throw refusal(session.id, answer, given);
 }
 
 async function write(session: MachineSession, before: Buffer, after: Buffer, expected: Changes) {
@@ -103,8 +109,14 @@ function onlyByHand(name: string, { path }: MachineEnvironment): ForgeError {
   });
 }
 
-function refusal(id: number, answer: ReturnType<typeof parseWriteAnswer>): ForgeError {
+/** Of what was given no value is in the machine's words. */
+function refusal(
+  id: number,
+  answer: ReturnType<typeof parseWriteAnswer>,
+  given: readonly [string, string][],
+): ForgeError {
   const facts = { details: { instance_id: id } };
+  const hide = createRedactor(given.map(([, value]) => value));
   switch (answer.outcome) {
     case 'changed':
     case 'busy':
@@ -123,7 +135,7 @@ function refusal(id: number, answer: ReturnType<typeof parseWriteAnswer>): Forge
       });
     case 'not_read_back':
       return new ForgeError(
-        `A shell would not read ${answer.names.join(', ')} from the file as asked for. Nothing was written.`,
+        `A shell would not read ${hide(answer.names.join(', '))} from the file as asked for. Nothing was written.`,
         {
           ...facts,
           code: 'ENV_NOT_READ_BACK',
@@ -133,7 +145,7 @@ function refusal(id: number, answer: ReturnType<typeof parseWriteAnswer>): Forge
       );
     default:
       return new ForgeError(
-        `The file was not written: ${answer.outcome === 'failed' ? answer.said : 'the machine did not say why'}.`,
+        `The file was not written: ${answer.outcome === 'failed' ? hide(answer.said.slice(0, 4096)) : 'the machine did not say why'}.`,
         { ...facts, code: 'ENV_NOT_WRITTEN', exit: EXIT.notReady, hint: `forgectl exec ${id} -- df -h` },
       );
   }

@@ -1,6 +1,7 @@
 import { EXIT, ForgeError } from '../../errors.js';
 import { bringScript } from '../../instance/carried-script.js';
 import { runScript } from '../../instance/remote-script.js';
+import { rememberText } from '../../secrets/sent.js';
 import type { Instance } from '../../vast/model.js';
 import type { ReadinessDependencies } from '../readiness/await-readiness.js';
 
@@ -46,6 +47,7 @@ export function withScriptBrought(deps: FirstLoginDependencies, script: string |
       const connection = await deps.connect(instance);
       try {
         await deps.hostKeyProof(instance, { isUrgent: true });
+        rememberText(script);
         const { exitCode } = await runScript(connection, bringScript(script), {
           timeoutMs: BRING_LIMIT_MS,
           signal: deps.signal,

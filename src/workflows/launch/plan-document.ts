@@ -1,4 +1,5 @@
 import { hideCredentials } from '../../instance/forge-args.js';
+import { redactAddress, redactSecrets } from '../../secrets/redact.js';
 import type { Offer } from '../../vast/model.js';
 import { bootMinutes } from '../offers/boot-estimate.js';
 import type { LaunchPlan } from './plan.js';
@@ -42,7 +43,7 @@ export function planDocument(plan: LaunchPlan): Record<string, unknown> {
 
 /** A flag may carry a user name and password. */
 export function shownForgeArgs({ request }: LaunchPlan): string {
-  return hideCredentials(request.env['FORGE_ARGS'] ?? '');
+  return redactSecrets(hideCredentials(request.env['FORGE_ARGS'] ?? ''));
 }
 
 function fileDocument({ provisioningFile: file }: LaunchPlan): Record<string, unknown> | null {
@@ -52,7 +53,7 @@ function fileDocument({ provisioningFile: file }: LaunchPlan): Record<string, un
 /** Without its query, which may carry a token; null when nothing is run at the first start. */
 export function shownProvisioning({ request }: LaunchPlan): string | null {
   const url = request.env['PROVISIONING_SCRIPT'] ?? '';
-  return url === '' ? null : url.replace(/\?.*$/su, '?…').replace(/\/\/[^/@]*@/u, '//…@');
+  return url === '' ? null : redactAddress(url);
 }
 
 function offerSummary(offer: Offer): Record<string, unknown> {

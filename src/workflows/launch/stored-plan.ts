@@ -3,6 +3,7 @@ import { carryScript } from '../../instance/carried-script.js';
 import { hideCredentials } from '../../instance/forge-args.js';
 import { DEFAULT_TEMPLATE } from '../../instance/forge-template.js';
 import { newNonce, nonceOf, withHostKeyLine } from '../../instance/host-key-line.js';
+import { isSecret } from '../../secrets/redact.js';
 import type { LaunchPlan } from './plan.js';
 
 /** A launch plan as it lies in the journal: without values that may be secret. */
@@ -52,6 +53,7 @@ function mayBeStored(name: string, value: string): boolean {
   if (name.startsWith('-') || value === '1') return true;
   if (!OPEN_NAMES.has(name)) return false;
   // An address with a query or a user may carry a token, arguments may carry a password.
+  if (isSecret(name, value)) return false;
   return !/[?@]/u.test(name === 'PROVISIONING_SCRIPT' ? value : '') && hideCredentials(value) === value;
 }
 

@@ -14,6 +14,8 @@ import {
   parseProvisioningState,
   provisioningStateScript,
 } from '../../instance/provisioning-state.js';
+import { createRedactor } from '../../secrets/known-values.js';
+import { rememberText, rememberVariables } from '../../secrets/sent.js';
 import type { Reporter } from '../../ui/reporter.js';
 import { type DetachedJob, runDetached, startDetached } from '../detached-job.js';
 import type { MachineSession } from '../machine-session.js';
@@ -52,6 +54,8 @@ export async function readProvisioning(session: MachineSession): Promise<Provisi
 export async function runProvisioning(deps: Dependencies, request: ProvisioningRequest): Promise<ProvisioningEnd> {
   const { session } = deps;
   const work: ProvisioningWork = { ...request, id: `provision-${randomBytes(4).toString('hex')}` };
+  rememberVariables(Object.entries(request.env));
+  rememberText('text' in request.source ? request.source.text : request.source.url);
   await place(session, work);
   const job: DetachedJob = {
     id: work.id,
@@ -67,7 +71,8 @@ export async function runProvisioning(deps: Dependencies, request: ProvisioningR
 
 async function watch(deps: Dependencies, request: ProvisioningRequest, job: DetachedJob): Promise<ProvisioningEnd> {
   const { session, reporter, clock } = deps;
-  const clean = (text: string): string[] => cleanLines(text).map((line) => hide(line, Object.values(request.env)));
+  // What was given to the script as a variable is not shown when the script prints it.
+  const clean = (text: string): string[] => cleanLines(text).map(createRedactor(Object.values(request.env)));
   const stage = reporter.stage('provision', `Running ${request.name}`);
   const onLog = (text: string): void => {
     const line = clean(text).at(-1);
@@ -136,11 +141,4 @@ async function place(session: MachineSession, work: ProvisioningWork): Promise<v
     hint: cleanLines(stderr).slice(-3).join('\n') || null,
     details,
   });
-}
-
-/** What was given to the script as a variable is not shown when the script prints it. */
-function hide(line: string, values: readonly string[]): string {
-  return values
-    .filter(({ length }) => length >= 6)
-    .reduce((shown, value) => shown.replaceAll(value, '[redacted]'), line);
 }

@@ -1,6 +1,7 @@
 import { EXIT, ForgeError } from '../../errors.js';
-import { isSecretName, redactSecrets } from '../../instance/redact.js';
+import { hideCredentials } from '../../instance/forge-args.js';
 import { checkoutStateScript, parseCheckoutState } from '../../instance/snapshot-facts.js';
+import { isSecret } from '../../secrets/redact.js';
 import type { Instance } from '../../vast/model.js';
 import type { MachineSession } from '../machine-session.js';
 import { readTools } from '../venv/change-packages.js';
@@ -37,7 +38,8 @@ export async function readVenv(session: MachineSession): Promise<Manifest['venv'
 /** A new machine of the same kind. Values that look secret are left out, with their names. */
 export function launchRecord(instance: Instance): LaunchRecord {
   const pairs = instance.extraEnv.filter(([name]) => !name.startsWith('-'));
-  const isSecret = ([name, value]: [string, string]): boolean => isSecretName(name) || redactSecrets(value) !== value;
+  const isOpen = ([name, value]: [string, string]): boolean =>
+    !isSecret(name, value) && hideCredentials(value) === value;
   return {
     templateHashId: instance.templateHashId,
     templateName: instance.templateName,
@@ -45,7 +47,7 @@ export function launchRecord(instance: Instance): LaunchRecord {
     runtype: instance.imageRuntype,
     diskGb: instance.diskSpaceGb,
     ports: [...new Set((instance.ports ?? []).map(({ containerPort }) => containerPort))].sort(),
-    env: Object.fromEntries(pairs.filter((pair) => !isSecret(pair))),
-    secretNames: pairs.filter(isSecret).map(([name]) => name),
+    env: Object.fromEntries(pairs.filter(isOpen)),
+    secretNames: pairs.filter((pair) => !isOpen(pair)).map(([name]) => name),
   };
 }

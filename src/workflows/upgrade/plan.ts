@@ -4,6 +4,7 @@ import type { ChangeFacts, ExtensionFacts, LocalEdit } from '../../instance/chec
 import type { ResolvedRef } from '../../instance/git-ref.js';
 import { compareRequirements, linesToInstall, type RequirementDifference } from '../../instance/requirements.js';
 import type { TorchSet } from '../../instance/torch-set.js';
+import { REDACTED } from '../../secrets/redact.js';
 
 interface Commit {
   sha: string;
@@ -18,7 +19,8 @@ export interface UpgradePlan {
   from: Commit & { branch: string | null };
   /** `backTo`: of a rollback, the branch that was checked out then. Left out by older runs. */
   to: Commit & { name: string; branch: string | null; backTo?: string | null };
-  remote: { current: string | null; next: string | null };
+  /** Without passwords. `nextOfRun`: the run whose record on the machine has the next address whole. Left out by older runs. */
+  remote: { current: string | null; next: string | null; nextOfRun?: string | null };
   /** Newest first; at most 200 of `commitCount`. */
   commits: Commit[];
   commitCount: number;
@@ -47,6 +49,7 @@ export interface PlanInput {
   change: ChangeFacts;
   torch: TorchSet;
   remoteUrl: string | null;
+  remoteOfRun?: string | null;
   /** Instead of what the requirements ask for: the versions that a rollback brings back. */
   pins: readonly string[] | null;
   backTo: string | null;
@@ -78,7 +81,7 @@ export function planUpgrade(input: PlanInput): UpgradePlan {
       branch: target.branch,
       backTo,
     },
-    remote: { current: checkout.remoteUrl, next: remoteUrl },
+    remote: { current: checkout.remoteUrl, next: remoteUrl, nextOfRun: input.remoteOfRun ?? null },
     commits: change.commits,
     commitCount: change.commitCount,
     lostCount: change.lostCount,
@@ -178,6 +181,13 @@ function findUnsupported(plan: UpgradePlan, change: ChangeFacts): Problem | null
       code: 'NO_INSTALLER',
       message: 'The requirements change, and the machine has neither uv nor pip.',
       hint: `forgectl exec ${id} -- python -m ensurepip`,
+    };
+  }
+  if (plan.requirements.install.some((line) => line.includes(REDACTED))) {
+    return {
+      code: 'REQUIREMENTS_HOLD_SECRET',
+      message: 'The requirements have a password in an address, which no journal may keep.',
+      hint: `Let them name a variable of the machine in its place; pip reads them: forgectl env set ${id} NAME=…`,
     };
   }
   const needed = neededBytes(plan);

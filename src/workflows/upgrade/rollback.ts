@@ -1,6 +1,7 @@
 import { EXIT, ForgeError } from '../../errors.js';
 import type { UpgradeEntry } from '../../instance/upgrade-history.js';
 import { parseReplaced, replacedPackagesScript } from '../../instance/venv-guard.js';
+import { isRedactedAddress } from '../../secrets/redact.js';
 import type { MachineSession } from '../machine-session.js';
 import type { UpgradeWishes } from './look.js';
 import { readHistory } from './read-history.js';
@@ -19,7 +20,9 @@ export async function rollbackWishes(session: MachineSession): Promise<UpgradeWi
   const { output } = await session.run(replacedPackagesScript(last.run));
   const remoteUrl = last.remoteBefore === last.remoteUrl ? null : last.remoteBefore;
   const back = { branch: last.from.branch ?? null, head: last.to.sha };
-  return { ref: last.from.sha, remoteUrl, pins: parseReplaced(output), back };
+  // A password in the address is in the record on the machine, and nowhere else.
+  const remoteOfRun = remoteUrl !== null && isRedactedAddress(remoteUrl) ? last.run : null;
+  return { ref: last.from.sha, remoteUrl, remoteOfRun, pins: parseReplaced(output), back };
 }
 
 /** An upgrade back to where another came from takes both away. */

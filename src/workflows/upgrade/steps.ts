@@ -43,7 +43,12 @@ export function upgradeSteps(work: UpgradeWork): Step[] {
       id: 'check-out',
       run: () =>
         inStage(work, 'check_out', `Checking out ${shortSha(plan.to.sha)}`, async () => {
-          const to = { sha: plan.to.sha, backTo: plan.to.backTo ?? null, remoteUrl: plan.remote.next };
+          const to = {
+            sha: plan.to.sha,
+            backTo: plan.to.backTo ?? null,
+            remoteUrl: plan.remote.next,
+            remoteOfRun: plan.remote.nextOfRun ?? null,
+          };
           explainCheckOut(plan, await work.session.run(checkOutScript(run.id, to), GIT_LIMIT_MS));
           await work.session.run(dropBytecodeScript());
         }),
