@@ -83,7 +83,7 @@ async function showForgePage(): Promise<void> {
   const row = instances[0];
   const address = `http://127.0.0.1:${row?.ports['7860/tcp']?.[0]?.HostPort}/`;
   const page = await fetch(address, { headers: { authorization: `Bearer ${row?.jupyter_token}` }, signal });
-  const title = /<title>(.*?)<\/title>/u.exec(await page.text())?.[1] ?? '';
+  const title = /<title>([^<]{0,200})<\/title>/u.exec(await page.text())?.[1] ?? '';
   process.stdout.write(`\n$ curl -H 'Authorization: Bearer …' ${address}\nHTTP ${page.status}  ${title}\n`);
   if (page.status !== 200) throw new Error(`Forge's page answered ${page.status}`);
 }

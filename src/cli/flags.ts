@@ -49,11 +49,11 @@ export const busyFlags = {
 export function parseDurationMs(text: string): number {
   const factors: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
   if (/^\d+(\.\d+)?$/u.test(text)) return Number(text) * 1000;
-  if (!/^(\d+(\.\d+)?[smhd])+$/u.test(text)) {
+  if (!/^(\d{1,15}(\.\d{1,15})?[smhd])+$/u.test(text)) {
     throw new InvalidFlagValue(`"${text}" is not a duration. Write 90s, 40m, 2h or 1h30m.`);
   }
   let sum = 0;
-  for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)([smhd])/gu)) {
+  for (const [, number, unit] of text.matchAll(/(\d{1,15}(?:\.\d{1,15})?)([smhd])/gu)) {
     sum += Number(number) * (factors[unit ?? ''] ?? 0);
   }
   return sum;

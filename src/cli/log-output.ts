@@ -56,7 +56,7 @@ export class LogOutput implements StreamEvents {
     const text = cleanLogLine(raw, { redact });
     // Its last word may be the first half of a secret.
     const isOpen = !/[\s\])}%|:>?.!…]$/u.test(text);
-    const shown = isOpen ? text.replace(/\S+$/u, '') : cleanLogLine(raw, { redact, color });
+    const shown = isOpen ? withoutLastWord(text) : cleanLogLine(raw, { redact, color });
     const isWanted = shown !== '' && this.options.filter?.matches(text) !== false;
     this.options.sink.partial(name, isWanted ? shown : '');
   }
@@ -109,3 +109,9 @@ const BREAKS: Record<Break, string> = {
   emptied: 'emptied on the machine; what was written just before may be missing.',
   lost: 'replaced while there was no connection; lines before this may be missing.',
 };
+
+function withoutLastWord(text: string): string {
+  let end = text.length;
+  while (end > 0 && !/\s/u.test(text[end - 1] as string)) end -= 1;
+  return text.slice(0, end);
+}

@@ -1,5 +1,6 @@
 import { EXIT, ForgeError } from '../errors.js';
 import { type ProvisioningWishes, pipProblem } from '../instance/provisioning-script.js';
+import { withoutEnd } from '../text-ends.js';
 
 export interface ProvisioningWords {
   /** URL[=DIR[/NAME]] */
@@ -66,7 +67,7 @@ function placeOf(word: string): string | null {
   const known = FOLDERS[first.toLowerCase()];
   const isPath = word.startsWith('/') || first === 'models' || first === 'embeddings';
   if (known === undefined && !isPath) return null;
-  const path = (known === undefined ? word : [known, ...rest].join('/')).replace(/\/+$/u, '');
+  const path = withoutEnd(known === undefined ? word : [known, ...rest].join('/'), '/');
   if (/^[\w./ -]+$/u.test(path) && !path.split('/').includes('..')) return path;
   throw refuse('--model', 'a folder of letters, digits, spaces and . _ - / only, without ".."');
 }
@@ -90,7 +91,7 @@ function decoded(text: string): string {
 
 function extensionOf(word: string): ProvisioningWishes['extensions'][number] {
   const url = checkedUrl('--extension', word);
-  const name = (url.pathname.replace(/\/+$/u, '').split('/').at(-1) ?? '').replace(/\.git$/u, '');
+  const name = (withoutEnd(url.pathname, '/').split('/').at(-1) ?? '').replace(/\.git$/u, '');
   if (!/^[A-Za-z0-9][\w.-]*$/u.test(name)) throw refuse('--extension', 'an address that does not end with a name');
   return { url: url.href, name };
 }

@@ -34,8 +34,8 @@ export function lintManifest(text: string): Finding[] {
   const seen = new Map<string, number>();
   let section = '';
   for (const [index, line] of lines.entries()) {
-    if (/^\s*(?:#|$)/u.test(line) || /^(?:---|\.\.\.)\s*$/u.test(line)) continue;
-    const top = /^(?:"([^"]+)"|'([^']+)'|([^\s:#'"-][^:]*))\s*:(?:\s+(.*))?$/u.exec(line);
+    if (line === '' || /^\s*(?:#|$)/u.test(line) || /^(?:---|\.\.\.)\s*$/u.test(line)) continue;
+    const top = /^(?:"([^"]{1,256})"|'([^']{1,256})'|([^\s:#'"-][^:]{0,256}))\s{0,8}:(?:\s(.*))?$/u.exec(line);
     if (top === null) findings.push(...innerLine(section, line, index + 1));
     else {
       section = (top[1] ?? top[2] ?? top[3] ?? '').trim();

@@ -82,20 +82,37 @@ function applicationOf(fields: Record<string, string>): PortalApplication[] {
 
 /** "key: value", where the key may be quoted and hold a colon. */
 function splitPair(text: string): { key: string; value: string } | null {
-  const match = /^("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^:]+?)\s*:(?:\s+(.*))?$/u.exec(text);
+  const match = /^("(?:[^"\\]|\\.){0,512}"|'(?:[^']|''){0,512}'|[^:]{1,512})\s{0,8}:(?:\s(.*))?$/u.exec(text);
   return match === null ? null : { key: scalar(match[1] ?? ''), value: match[2] ?? '' };
 }
 
 function flowMap(text: string): Record<string, string> {
   const body = /^\{(.*)\}\s*(?:#.*)?$/u.exec(text.trim())?.[1];
   if (body === undefined) return {};
-  const parts = body.match(/(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^,"'])+/gu) ?? [];
   return Object.fromEntries(
-    parts.flatMap((part) => {
+    partsOf(body).flatMap((part) => {
       const pair = splitPair(part.trim());
       return pair === null ? [] : [[pair.key, scalar(pair.value)]];
     }),
   );
+}
+
+/** At the commas outside of quotes. */
+function partsOf(text: string): string[] {
+  const parts: string[] = [];
+  let quote = '';
+  let from = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const sign = text[at] as string;
+    if (quote === '"' && sign === '\\') at += 1;
+    else if (quote !== '') quote = sign === quote ? '' : quote;
+    else if (sign === '"' || sign === "'") quote = sign;
+    else if (sign === ',') {
+      parts.push(text.slice(from, at));
+      from = at + 1;
+    }
+  }
+  return [...parts, text.slice(from)].filter((part) => part.trim() !== '');
 }
 
 function scalar(text: string): string {
@@ -103,7 +120,12 @@ function scalar(text: string): string {
   const double = /^"((?:[^"\\]|\\.)*)"/u.exec(trimmed)?.[1];
   if (double !== undefined) return double.replace(/\\(["\\/])/gu, '$1');
   const single = /^'((?:[^']|'')*)'/u.exec(trimmed)?.[1];
-  return single === undefined ? trimmed.replace(/\s+#.*$/u, '') : single.replaceAll("''", "'");
+  return single === undefined ? withoutComment(trimmed) : single.replaceAll("''", "'");
+}
+
+function withoutComment(text: string): string {
+  const at = text.search(/\s#/u);
+  return at === -1 ? text : text.slice(0, at).trimEnd();
 }
 
 /** 72299 and the like are the platform's identity ports (docs: networking), beyond what TCP has. */

@@ -275,5 +275,5 @@ function keyType(key: Buffer): string | null {
 
 /** As OpenSSH prints it. */
 export function fingerprint(key: Buffer): string {
-  return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/u, '')}`;
+  return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=$/u, '')}`;
 }

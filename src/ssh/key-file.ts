@@ -46,7 +46,7 @@ export function publicLine(key: { type: string; getPublicSSH(): Buffer | string 
 
 /** One line of a .pub file, made regular; null when it is none. Options of authorized_keys are not read. */
 export function parsePublicLine(text: string): string | null {
-  const match = /^\s*([a-z][\w@.-]+)\s+([A-Za-z0-9+/]+={0,2})(?:[ \t]+(.*))?\s*$/mu.exec(text);
+  const match = /^[ \t]{0,64}([a-z][\w@.-]{1,64})[ \t]{1,64}([A-Za-z0-9+/]{1,16384}={0,2})(?:[ \t](.*))?$/mu.exec(text);
   if (match === null) return null;
   const [, type = '', base64 = '', comment = ''] = match;
   const blob = Buffer.from(base64, 'base64');

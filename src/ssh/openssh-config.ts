@@ -1,4 +1,5 @@
 import { EXIT, ForgeError } from '../errors.js';
+import { withoutEnds } from '../text-ends.js';
 
 export interface HostEntry {
   /** Safe ones only: see safeAlias. */
@@ -53,10 +54,7 @@ export function literalHosts(config: string): Set<string> {
  * not take that host away). Null when nothing is left.
  */
 export function safeAlias(label: string): string | null {
-  const name = label
-    .replace(/[^A-Za-z0-9_-]+/gu, '-')
-    .slice(0, 60)
-    .replace(/^-+|-+$/gu, '');
+  const name = withoutEnds(label.replace(/[^A-Za-z0-9_-]+/gu, '-').slice(0, 60), '-');
   return name === '' || name.toLowerCase() === 'localhost' ? null : name;
 }
 

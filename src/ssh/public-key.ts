@@ -1,3 +1,4 @@
+import { withoutEnd, withoutEnds } from '../text-ends.js';
 import { fingerprint } from './host-keys.js';
 
 /** One public key, checked down to the lengths of its parts. */
@@ -60,14 +61,14 @@ function fromLine(line: string): PublicKey | NoPublicKey {
   }
   if (!/^[A-Za-z0-9+/]+={0,2}$/u.test(base64)) return no('its middle part is not base64');
   const blob = Buffer.from(base64, 'base64');
-  if (blob.toString('base64').replace(/=+$/u, '') !== base64.replace(/=+$/u, ''))
+  if (withoutEnd(blob.toString('base64'), '=') !== withoutEnd(base64, '='))
     return no('its middle part is not whole base64');
   return fromBlob(type, blob, comment);
 }
 
 function fromArmour(body: string): PublicKey | NoPublicKey {
   const unfolded = body.replace(/\\\n/gu, '');
-  const comment = /^Comment:[ \t]*"?(.*?)"?[ \t]*$/imu.exec(unfolded)?.[1] ?? '';
+  const comment = /^Comment:(.*)$/imu.exec(unfolded)?.[1]?.trim().replace(/^"|"$/gu, '') ?? '';
   const base64 = unfolded
     .split('\n')
     .filter((line) => !line.includes(':'))
@@ -82,10 +83,7 @@ function fromBlob(type: string, blob: Buffer, comment: string): PublicKey | NoPu
   const problem = problemOf(type, blob);
   if (problem !== null) return no(problem);
   const core = `${type} ${blob.toString('base64')}`;
-  const plain = comment
-    .replace(/[^\w@.+-]+/gu, '-')
-    .replace(/^-+|-+$/gu, '')
-    .slice(0, 100);
+  const plain = withoutEnds(comment.replace(/[^\w@.+-]+/gu, '-'), '-').slice(0, 100);
   return {
     type,
     core,

@@ -1,3 +1,4 @@
+import { withoutEnd } from '../../text-ends.js';
 import { type BytePath, fromText, HERE, joinPath, staysInside } from './byte-path.js';
 import type { EntryType, TreeEntry } from './tree-entry.js';
 
@@ -6,12 +7,12 @@ import type { EntryType, TreeEntry } from './tree-entry.js';
  * their sum stands at the head of each directory, so that a list with a piece missing is noticed.
  */
 export function lsCommand(directory: string): string {
-  return `ls -AilnsRQ --full-time --block-size=1 --color=never ${directory.replace(/\/*$/u, '/')}`;
+  return `ls -AilnsRQ --full-time --block-size=1 --color=never ${withoutEnd(directory, '/')}/`;
 }
 
 /** How many there are, as the platform may be asked, too: files without blocks show in no sum. */
 export function countCommand(directory: string): string {
-  return `du -s --inodes ${directory.replace(/\/*$/u, '/')}`;
+  return `du -s --inodes ${withoutEnd(directory, '/')}/`;
 }
 
 export function parseInodes(output: string): number | null {
@@ -52,7 +53,7 @@ export function parseLs(output: string): LsListing | null {
     const total = TOTAL.exec(line)?.[1];
     if (head !== undefined) {
       if (section !== null && section.totalBytes !== 0) return null;
-      const path = unquote(head).replace(/\/+$/u, '');
+      const path = withoutEnd(unquote(head), '/');
       base ??= path;
       const below: string = path.slice(base.length + 1);
       if (path !== base && !(path.startsWith(`${base}/`) && missing.delete(below as BytePath))) return null;

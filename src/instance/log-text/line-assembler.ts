@@ -1,7 +1,5 @@
 /** What is kept of one line. Longer ones are cut, and say so. */
 export const LINE_LIMIT_BYTES = 64 * 1024;
-/** A word that the cut goes through could be a secret that is not known by its half. */
-const CUT_WORD = /[\w.~+/=%-]{1,512}$/u;
 
 const LINE_FEED = 0x0a;
 const RETURN = 0x0d;
@@ -74,7 +72,7 @@ export class LineAssembler {
   private text(): string {
     const bytes = Buffer.concat(this.held);
     if (this.droppedBytes === 0) return bytes.toString('utf8');
-    const head = new TextDecoder().decode(bytes, { stream: true }).replace(CUT_WORD, '');
+    const head = withoutCutWord(new TextDecoder().decode(bytes, { stream: true }));
     const left = bytes.length - Buffer.byteLength(head) + this.droppedBytes;
     return `${head} … [${left} more bytes]`;
   }
@@ -84,4 +82,13 @@ export class LineAssembler {
     this.heldBytes = 0;
     this.droppedBytes = 0;
   }
+}
+
+const LONGEST_WORD = 512;
+
+/** A word that the cut goes through could be a secret that is not known by its half. */
+function withoutCutWord(text: string): string {
+  let end = text.length;
+  while (end > 0 && text.length - end < LONGEST_WORD && /[\w.~+/=%-]/u.test(text[end - 1] as string)) end -= 1;
+  return text.slice(0, end);
 }

@@ -73,6 +73,6 @@ function wordOf(title: string): string {
   const word = title
     .toLowerCase()
     .replace(/[^a-z0-9]+/gu, '-')
-    .replace(/^-+|-+$/gu, '');
+    .replace(/^-|-$/gu, '');
   return word === '' ? 'application' : word;
 }

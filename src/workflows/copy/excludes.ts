@@ -1,5 +1,6 @@
 import { EXIT, ForgeError } from '../../errors.js';
 import { type BytePath, toText } from '../../instance/files/byte-path.js';
+import { withoutEnd } from '../../text-ends.js';
 
 /** True for a path below the source's root that is left out, and everything below it. */
 export type Exclude = (path: BytePath, isDirectory: boolean) => boolean;
@@ -27,7 +28,7 @@ export function patternsOfFile(text: string): string[] {
 
 function readPattern(pattern: string): { expression: RegExp; onlyDirectories: boolean } {
   const onlyDirectories = pattern.endsWith('/');
-  const plain = pattern.replace(/\/+$/u, '');
+  const plain = withoutEnd(pattern, '/');
   const isAnchored = plain.includes('/');
   const body = translate(plain.replace(/^\/+/u, ''));
   if (plain === '' || body === null) throw badPattern(pattern);

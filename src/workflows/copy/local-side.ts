@@ -12,6 +12,7 @@ import {
 } from '../../instance/files/byte-path.js';
 import type { Operation } from '../../instance/files/operations.js';
 import type { Range, TreeEntry } from '../../instance/files/tree-entry.js';
+import { withoutEnd } from '../../text-ends.js';
 import { mapLocalFile } from './local-map.js';
 import { applyLocally } from './local-operations.js';
 import { openLocalPack, storeLocalPack } from './local-pack.js';
@@ -127,5 +128,5 @@ function lookUp(path: BytePath, look: (path: Buffer) => Stats): Stats | null {
 }
 
 function withoutSlashes(path: BytePath): BytePath {
-  return (path.replace(/\/+$/u, '') || '/') as BytePath;
+  return (withoutEnd(path, '/') || '/') as BytePath;
 }

@@ -2,6 +2,7 @@ import { EXIT, ForgeError } from '../../errors.js';
 import { type BytePath, fromText, HERE } from '../../instance/files/byte-path.js';
 import { countCommand, lsCommand, parseInodes, parseLs } from '../../instance/files/ls-listing.js';
 import type { TreeEntry } from '../../instance/files/tree-entry.js';
+import { withoutEnd } from '../../text-ends.js';
 import type { Listing, Place, Side } from '../copy/side.js';
 
 export interface ListedTree {
@@ -38,7 +39,7 @@ export class ListedSide implements Side {
 
   constructor(name: string, { directory, entries }: ListedTree) {
     this.name = name;
-    this.base = fromText(directory.replace(/\/+$/u, ''));
+    this.base = fromText(withoutEnd(directory, '/'));
     this.entries = entries;
     this.byPath = new Map(entries.map((entry) => [entry.path, entry]));
   }

@@ -26,7 +26,7 @@ const LARGEST_RANGE = 256;
  */
 export function parseForward(word: string, address: string | null = null): ForwardSpec[] {
   if (SERVICE.test(word)) return [{ local: null, remote: { service: word.toLowerCase() } }];
-  const path = /^((?:[^:]*\/)?[^:]*[^:/])$/u.exec(word.slice(0, Math.max(0, word.lastIndexOf(':'))))?.[1];
+  const path = /^([^:]*[^:/])$/u.exec(word.slice(0, Math.max(0, word.lastIndexOf(':'))))?.[1];
   if (path !== undefined && (path.includes('/') || path.endsWith('.sock'))) {
     const remote = remoteOf(word.slice(path.length + 1));
     if (remote !== null) return [{ local: { kind: 'unix', path }, remote }];
@@ -96,7 +96,7 @@ function serviceOf(remote: ForwardSpec['remote']): string {
 
 /** At colons that are not inside of [brackets]. */
 function splitParts(word: string): string[] | null {
-  const parts = word.match(/\[[^\]]*\]|[^:[\]]+|(?<=:|^)(?=:|$)/gu) ?? [];
+  const parts = word.match(/\[[^\]]{0,256}\]|[^:[\]]+|(?<=:|^)(?=:|$)/gu) ?? [];
   const rebuilt = parts.join(':');
   return rebuilt === word ? parts.map((part) => part.replace(/^\[|\]$/gu, '')) : null;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../clock.js';
 import { EXIT, ForgeError } from '../../../errors.js';
+import { withoutEnd } from '../../../text-ends.js';
 import type { CopyOrder } from '../../../vast/copies.js';
 import type { Instance } from '../../../vast/model.js';
 import { VastError } from '../../../vast/vast-error.js';
@@ -190,7 +191,7 @@ export class WatchedCopy {
 
 /** Directory to directory: without the slashes it would be nested; and some places may not be copied to (traps 14). */
 function orderOf({ sourceId, destinationId, sourcePath, destinationPath }: WatchedCopyRequest): CopyOrder {
-  const [from, to] = [sourcePath, destinationPath].map((path) => `${path.replace(/\/+$/u, '')}/`) as [string, string];
+  const [from, to] = [sourcePath, destinationPath].map((path) => `${withoutEnd(path, '/')}/`) as [string, string];
   const isGood = (path: string): boolean => path.startsWith('/') && path !== '/' && !/\/\.{1,2}\/|\p{Cc}/u.test(path);
   if (isGood(from) && isGood(to) && !/^\/+root\/+$/u.test(to))
     return { sourceId, destinationId, sourcePath: from, destinationPath: to };
