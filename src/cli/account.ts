@@ -1,6 +1,7 @@
 import { keyNotMeant, resolveCredential } from '../config/credentials.js';
 import { Secret } from '../config/secret.js';
 import { EXIT, ForgeError } from '../errors.js';
+import { documentText, writeErr } from '../ui/door.js';
 import type { WireEntry } from '../vast/client.js';
 import type { User } from '../vast/model.js';
 import type { Vast } from '../vast/vast.js';
@@ -57,14 +58,14 @@ async function vastWith(context: ForgeContext, key: Secret): Promise<Vast> {
 
 function writeWireLine(entry: WireEntry): void {
   const short = (value: unknown): string => {
-    const text = JSON.stringify(value) ?? '';
+    const text = value === undefined ? '' : documentText(value);
     return text.length > 600 ? `${text.slice(0, 600)}… (${text.length} characters)` : text;
   };
   const { method, url, status, elapsedMs, sent, received } = entry;
   const lines = [`debug: ${method} ${url} → ${status ?? 'no answer'} in ${elapsedMs} ms`];
   if (sent !== undefined) lines.push(`debug:   sent ${short(sent)}`);
   lines.push(`debug:   received ${short(received)}`);
-  process.stderr.write(`${lines.join('\n')}\n`);
+  writeErr(`${lines.join('\n')}\n`);
 }
 
 /** Who a key belongs to; for `login`, before anything is written. */

@@ -1,5 +1,6 @@
 import { Command, Flags, type Interfaces } from '@oclif/core';
 import { EXIT, ForgeError } from '../errors.js';
+import { documentText, writeOut } from '../ui/door.js';
 import { ownWords, wantsEvents, wantsJson } from './argv.js';
 import { type ForgeContext, openContext } from './context.js';
 
@@ -99,7 +100,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** The answer. Human form on stdout unless --json is on; then the document that run() returns is printed instead. */
   protected answer(text: string): void {
-    if (!this.jsonEnabled() && text !== '') process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+    if (!this.jsonEnabled() && text !== '') writeOut(text.endsWith('\n') ? text : `${text}\n`);
   }
 
   override jsonEnabled(): boolean {
@@ -108,9 +109,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected override logJson(json: unknown): void {
     const text = wantsEvents(this.argv)
-      ? JSON.stringify({ event: 'result', time: new Date().toISOString(), result: json })
-      : JSON.stringify(json, null, 2);
-    process.stdout.write(`${text}\n`);
+      ? documentText({ event: 'result', time: new Date().toISOString(), result: json })
+      : documentText(json, 2);
+    writeOut(`${text}\n`);
   }
 
   protected override async catch(error: Error): Promise<never> {

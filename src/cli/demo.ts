@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { writeErr, writeOut } from '../ui/door.js';
 import { readSandboxFile } from './sandbox-file.js';
 import { shellWord } from './typed-command.js';
 
@@ -44,7 +45,7 @@ const end = new AbortController();
 
 /** Ended by `stop`, it gets the grace of a Ctrl-C to destroy what it has rented. */
 async function forgectl(words: string[], { show, stop }: { show: boolean; stop: AbortSignal }): Promise<number> {
-  if (show) process.stdout.write(`\n$ forgectl ${words.map(shellWord).join(' ')}\n`);
+  if (show) writeOut(`\n$ forgectl ${words.map(shellWord).join(' ')}\n`);
   const output = show ? 'inherit' : 'ignore';
   const child = spawn(process.execPath, ['--', RUN, ...words], {
     env,
@@ -84,7 +85,7 @@ async function showForgePage(): Promise<void> {
   const address = `http://127.0.0.1:${row?.ports['7860/tcp']?.[0]?.HostPort}/`;
   const page = await fetch(address, { headers: { authorization: `Bearer ${row?.jupyter_token}` }, signal });
   const title = /<title>([^<]{0,200})<\/title>/u.exec(await page.text())?.[1] ?? '';
-  process.stdout.write(`\n$ curl -H 'Authorization: Bearer …' ${address}\nHTTP ${page.status}  ${title}\n`);
+  writeOut(`\n$ curl -H 'Authorization: Bearer …' ${address}\nHTTP ${page.status}  ${title}\n`);
   if (page.status !== 200) throw new Error(`Forge's page answered ${page.status}`);
 }
 
@@ -154,9 +155,8 @@ function namesIn(folder: string): string[] {
 }
 
 function sayWhatToLookAt(): void {
-  for (const [path, lines] of logs)
-    process.stderr.write(`\nThe end of ${path}:\n${lines.map((line) => `  ${line}\n`).join('')}`);
-  process.stderr.write(`
+  for (const [path, lines] of logs) writeErr(`\nThe end of ${path}:\n${lines.map((line) => `  ${line}\n`).join('')}`);
+  writeErr(`
 The files are in ${home}
 (remove them when you have looked). The demo needs Node 20.19, bash, git 2.28 and
 python3 3.8, or newer; what is there:
@@ -168,7 +168,7 @@ function limitSeconds(): number {
   const { values } = parseArgs({ options: { limit: { type: 'string', default: '45' } }, strict: false });
   const seconds = Number(values['limit']);
   if (seconds > 0) return seconds;
-  process.stderr.write('Error: --limit takes a number of seconds.\n');
+  writeErr('Error: --limit takes a number of seconds.\n');
   process.exit(2);
 }
 
@@ -176,7 +176,7 @@ function makeHome(): string {
   try {
     return mkdtempSync(join(tmpdir(), 'forgectl-demo-'));
   } catch (error) {
-    process.stderr.write(
+    writeErr(
       `Error: The demo cannot make its folder (${(error as Error).message}).\n  Set TMPDIR to one that can be written.\n`,
     );
     process.exit(1);
@@ -195,7 +195,7 @@ async function demo(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end.abort(signal));
   // Nobody reads any more: `npm run demo | head`.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => end.abort('SIGPIPE'));
-  process.stdout.write(
+  writeOut(
     'The main job of forgectl, in a sandbox: a pretend Vast.ai, whose machines\nreally run. No account, no money.\n',
   );
   const failure = await play().then(
@@ -206,13 +206,13 @@ async function demo(): Promise<number> {
   readLogs();
   await cleanUp();
   if (failure instanceof Error) {
-    process.stderr.write(`\nThe demo failed: ${failure.message}\n`);
+    writeErr(`\nThe demo failed: ${failure.message}\n`);
     sayWhatToLookAt();
     return 1;
   }
   rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-  if (failure === null) process.stdout.write(`\nDone in ${seconds()} s. Nothing was left behind.\n`);
-  else process.stderr.write('\nThe demo was interrupted. Nothing was left behind.\n');
+  if (failure === null) writeOut(`\nDone in ${seconds()} s. Nothing was left behind.\n`);
+  else writeErr('\nThe demo was interrupted. Nothing was left behind.\n');
   return failure === null ? 0 : (EXITS[failure] ?? 1);
 }
 

@@ -1,5 +1,6 @@
 import { EXIT, ForgeError } from '../errors.js';
 import { palette } from '../ui/color.js';
+import { printable } from '../ui/door.js';
 import { PrefixedLines } from '../ui/prefixed-lines.js';
 import { cleanLine } from '../ui/sanitize.js';
 import type { Instance } from '../vast/model.js';
@@ -61,7 +62,7 @@ async function runIntoLines(
   const names = shortNames(instances);
   const prefix = (id: number, colors: ((text: string) => string)[]): string => {
     const index = instances.findIndex((instance) => instance.id === id);
-    return `${(colors[index % colors.length] as (text: string) => string)(names[index] as string)} | `;
+    return printable(`${(colors[index % colors.length] as (text: string) => string)(names[index] as string)} | `);
   };
   const lines = (id: number, into: NodeJS.WriteStream, colors: ((text: string) => string)[]): PrefixedLines =>
     new PrefixedLines({ prefix: prefix(id, colors), into, isTerminal: into.isTTY === true });

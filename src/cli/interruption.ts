@@ -1,4 +1,5 @@
 import { EXIT, ForgeError } from '../errors.js';
+import { writeErr } from '../ui/door.js';
 
 export interface Interruption {
   /** Aborted by the first Ctrl-C; a fresh one once the clean-up has begun. */
@@ -19,7 +20,7 @@ export function listenForInterruption(): Interruption {
   const onSignal = (name: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
     const exit = name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
     if (wasInterrupted) {
-      if (lastWords.length > 0) process.stderr.write(`\n${lastWords.join('\n')}\n`);
+      if (lastWords.length > 0) writeErr(`\n${lastWords.join('\n')}\n`);
       process.exit(exit);
     }
     wasInterrupted = true;

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { overwriteRow, withOwnColors, writeOut } from '../ui/door.js';
 import { LogWriter } from '../ui/log-writer.js';
 import type { ForgeContext } from './context.js';
 import { type LogLine, lineDocument } from './log-lines.js';
@@ -56,11 +57,11 @@ export class TextSink implements LineSink {
   }
 
   line({ service, shown }: LogLine): void {
-    this.writer.line({ service, text: shown });
+    this.writer.line({ service, text: withOwnColors(shown) });
   }
 
   partial(service: string, text: string): void {
-    this.writer.partial(service, text);
+    this.writer.partial(service, withOwnColors(text));
   }
 
   note(text: string): void {
@@ -95,7 +96,7 @@ export async function textSink(context: ForgeContext): Promise<TextSink> {
   const { namePaints } = await import('../ui/color.js');
   const paints = await namePaints(terminal.colorOnStdout);
   const writer = new LogWriter({
-    write: (text) => process.stdout.write(text),
+    write: (text, overRow) => (overRow ? overwriteRow(text) : writeOut(text)),
     drained: untilWritten,
     canRedraw: terminal.stdoutIsTerminal && terminal.canAnimate,
     columns: () => process.stdout.columns ?? 80,

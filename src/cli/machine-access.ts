@@ -6,6 +6,7 @@ import type { HostKeys } from '../ssh/host-keys.js';
 import { findIdentities, findIdentity, type Identity, type IdentityOptions, isSameKey } from '../ssh/identity.js';
 import { KnownAddresses } from '../ssh/known-addresses.js';
 import type { AttemptEvent } from '../ssh/login-race.js';
+import { writeErr } from '../ui/door.js';
 import { cleanLine } from '../ui/sanitize.js';
 import type { Instance } from '../vast/model.js';
 import type { NewScheduledJob } from '../vast/scheduled-jobs.js';
@@ -144,7 +145,7 @@ async function loginWith(
 /** For --debug. */
 function writeAttempt({ address: { host, port, via }, state, error }: AttemptEvent): void {
   const why = error instanceof Error ? `: ${cleanLine(error.message)}` : '';
-  process.stderr.write(`debug: ssh ${via} ${host}:${port} ${state}${why}\n`);
+  writeErr(`debug: ssh ${via} ${host}:${port} ${state}${why}\n`);
 }
 
 export async function readinessDependencies(

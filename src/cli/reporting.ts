@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { writeErr, writeOut } from '../ui/door.js';
 import type { Reporter } from '../ui/reporter.js';
 import { createJsonReporter } from '../ui/reporter-json.js';
 import { createPlainReporter } from '../ui/reporter-plain.js';
@@ -15,11 +16,8 @@ export interface ReportingOptions {
 
 /** The renderer for lines. */
 export function createReporter({ json, events, quiet, clock }: ReportingOptions): Reporter {
-  const toStderr = (text: string): void => {
-    process.stderr.write(text);
-  };
-  if (json && events) return createJsonReporter({ write: (text) => process.stdout.write(text), clock });
-  return json || quiet ? createSilentReporter(toStderr) : createPlainReporter({ write: toStderr, clock });
+  if (json && events) return createJsonReporter({ write: writeOut, clock });
+  return json || quiet ? createSilentReporter(writeErr) : createPlainReporter({ write: writeErr, clock });
 }
 
 /** The renderer for stages: on a terminal a spinner, whose code is loaded only by commands that have stages. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { documentText, writeErr, writeOut } from '../ui/door.js';
 import { finishTelling } from './after-telling.js';
 import { wantsEvents, wantsJson } from './argv.js';
 import { describeFailure, failureDocument, failureLines } from './failure.js';
@@ -12,16 +13,21 @@ export async function run(entryUrl: string): Promise<void> {
   ignoreClosedPipes();
   const argv = process.argv.slice(2);
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
-    process.stdout.write(`${versionLine(packageRoot(entryUrl))}\n`);
+    writeOut(`${versionLine(packageRoot(entryUrl))}\n`);
     return;
   }
   const help = storedHelp(argv, packageRoot(entryUrl), () => versionLine(packageRoot(entryUrl)));
   if (help !== null) {
-    process.stdout.write(help);
+    writeOut(help);
     return;
   }
   // Node's own clean-up after the last event can spin for ever (nodejs/node#47748; Node 20 under load): an exit goes without.
   process.once('beforeExit', () => process.exit());
+  // Thrown where nobody waits for it: Node would print it as it is, words of a machine and all.
+  process.on('uncaughtException', (error) => {
+    reportFailure(error, argv, packageRoot(entryUrl));
+    process.exit();
+  });
   try {
     const { runCommand } = await import('./run-command.js');
     await runCommand(argv, packageRoot(entryUrl));
@@ -38,13 +44,13 @@ function reportFailure(error: unknown, argv: string[], root: string): void {
   if (wantsJson(argv, process.env)) {
     const document = failureDocument(failure);
     const text = wantsEvents(argv)
-      ? JSON.stringify({ event: 'failed', time: new Date().toISOString(), ...document })
-      : JSON.stringify(document, null, 2);
-    process.stdout.write(`${text}\n`);
-    if (failure.stack !== null) process.stderr.write(`${failure.stack}\n`);
+      ? documentText({ event: 'failed', time: new Date().toISOString(), ...document })
+      : documentText(document, 2);
+    writeOut(`${text}\n`);
+    if (failure.stack !== null) writeErr(`${failure.stack}\n`);
     return;
   }
-  process.stderr.write(`${failureLines(failure).join('\n')}\n`);
+  writeErr(`${failureLines(failure).join('\n')}\n`);
 }
 
 /** "context use" for `forgectl context use x`: the longest start of the line that is a command. */

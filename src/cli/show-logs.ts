@@ -1,4 +1,5 @@
 import { EXIT, ForgeError } from '../errors.js';
+import { writeErr } from '../ui/door.js';
 import { formatBytes, formatDuration } from '../ui/format.js';
 import { cleanLine } from '../ui/sanitize.js';
 import type { Instance } from '../vast/model.js';
@@ -36,7 +37,7 @@ export async function showLogs(
   } catch (error) {
     if (isQuietEnd(error, options)) {
       // The shell's prompt would stand behind the "^C" of the terminal.
-      if (context.terminal.canAnimate) process.stderr.write('\n');
+      if (context.terminal.canAnimate) writeErr('\n');
       process.exitCode = error.exit;
       return {};
     }

@@ -7,7 +7,8 @@ export interface ShownLine {
 }
 
 export interface LogWriterOptions {
-  write(text: string): boolean;
+  /** `overRow`: in the place of the row that was drawn last. */
+  write(text: string, overRow: boolean): boolean;
   /** Resolves when a write that returned false has gone out. */
   drained(): Promise<void>;
   /** Lines may be drawn over: stdout is a terminal that can. */
@@ -60,7 +61,7 @@ export class LogWriter {
 
   /** Before something else is printed on the same terminal. */
   hidePartial(): void {
-    if (this.drawn !== '') this.options.write(ERASE);
+    if (this.drawn !== '') this.options.write('', true);
     this.drawn = '';
   }
 
@@ -68,10 +69,11 @@ export class LogWriter {
   async flush(): Promise<void> {
     const row = this.row();
     if (this.waiting === '' && row === this.drawn) return;
-    const text = `${this.drawn === '' ? '' : ERASE}${this.waiting}${row}`;
+    const text = `${this.waiting}${row}`;
+    const overRow = this.drawn !== '';
     this.waiting = '';
     this.drawn = row;
-    if (!this.options.write(text)) await this.options.drained();
+    if (!this.options.write(text, overRow)) await this.options.drained();
   }
 
   private row(): string {
@@ -94,8 +96,6 @@ export class LogWriter {
     return this.names.push(name) - 1;
   }
 }
-
-const ERASE = '\r\u001b[2K';
 
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\uffe6]|[\u{1f000}-\u{3ffff}]/u;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no room

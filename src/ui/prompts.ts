@@ -1,4 +1,5 @@
 import { EXIT, ForgeError } from '../errors.js';
+import { printable } from './door.js';
 
 interface Choice<T> {
   value: T;
@@ -20,28 +21,34 @@ export interface Prompts {
   needAnswer(flags: readonly string[], what: string): ForgeError;
 }
 
-/** Questions go to stderr, so that stdout holds the answer alone. */
+/**
+ * Questions go to stderr, so that stdout holds the answer alone. inquirer draws them itself, so what goes into them is
+ * cleaned here, on its way in.
+ */
 export function createPrompts(): Prompts {
   const io = { output: process.stderr };
   return {
     async confirm(question) {
       const { confirm } = await import('@inquirer/prompts');
-      return cancellable(confirm({ message: question, default: false }, io));
+      return cancellable(confirm({ message: printable(question), default: false }, io));
     },
     async choose(question, choices) {
       const { search } = await import('@inquirer/prompts');
-      const source = (term: string | undefined) => choices.filter((choice) => matches(choice, term ?? ''));
+      const shown = choices.map(({ value, name, description }) => {
+        return { value, name: printable(name), description: printable(description) };
+      });
+      const source = (term: string | undefined) => shown.filter((choice) => matches(choice, term ?? ''));
       return cancellable(
-        search({ message: question, pageSize: 12, source: async (term) => source(term) as never }, io),
+        search({ message: printable(question), pageSize: 12, source: async (term) => source(term) as never }, io),
       ) as never;
     },
     async text(question, check) {
       const { input } = await import('@inquirer/prompts');
-      return cancellable(input({ message: question, validate: check }, io));
+      return cancellable(input({ message: printable(question), validate: (typed) => cleanAnswer(check(typed)) }, io));
     },
     async password(question) {
       const { password } = await import('@inquirer/prompts');
-      return cancellable(password({ message: question, mask: false }, io));
+      return cancellable(password({ message: printable(question), mask: false }, io));
     },
     needAnswer(flags, what) {
       const list = flags.length > 1 ? `${flags.slice(0, -1).join(', ')} or ${flags.at(-1)}` : (flags[0] ?? '');
@@ -53,6 +60,10 @@ export function createPrompts(): Prompts {
       });
     },
   };
+}
+
+function cleanAnswer(answer: string | true): string | true {
+  return answer === true ? true : printable(answer);
 }
 
 /** Every word must occur, in any order: "4090 de" finds an RTX 4090 in Germany. */

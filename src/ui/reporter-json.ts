@@ -1,11 +1,12 @@
 import type { Clock } from '../clock.js';
+import { documentText } from './door.js';
 import type { Reporter } from './reporter.js';
 import { cleanLine } from './sanitize.js';
 
 /** --json --events: one object a line on stdout. `time` is the wall clock's; `elapsed_s` the workflow's. */
 export function createJsonReporter({ write, clock }: { write: (text: string) => void; clock: Clock }): Reporter {
   const event = (name: string, data: Record<string, unknown> = {}): void =>
-    write(`${JSON.stringify({ event: name, time: new Date().toISOString(), ...data })}\n`);
+    write(`${documentText({ event: name, time: new Date().toISOString(), ...data })}\n`);
   return {
     stage: (stage, title) => {
       const startedMs = clock.now();

@@ -1,6 +1,7 @@
 import type { Ora } from 'ora';
 import type { Clock } from '../clock.js';
 import type { Palette } from './color.js';
+import { printable } from './door.js';
 import { formatDuration } from './format.js';
 import type { Reporter, Stage } from './reporter.js';
 import { cleanLine } from './sanitize.js';
@@ -22,7 +23,7 @@ export function createTtyReporter(options: TtyReporterOptions): Reporter {
   /** A line in the middle of a stage: above the spinner, not through it. */
   const line = (text: string): void => {
     open?.pause();
-    stream.write(`${text}\n`);
+    stream.write(printable(`${text}\n`));
     open?.resume();
   };
   return {
@@ -48,12 +49,14 @@ class TtyStage implements Stage {
   private lastDetail = '';
 
   constructor(title: string, options: TtyReporterOptions, onEnd: () => void) {
-    this.title = title;
+    this.title = cleanLine(title);
     this.options = options;
     this.onEnd = onEnd;
     this.startedMs = options.clock.now();
     // discardStdin would swallow Ctrl-C in raw mode; the signal handler must see it.
-    this.spinner = options.ora({ text: title, stream: options.stream, discardStdin: false, hideCursor: true }).start();
+    this.spinner = options
+      .ora({ text: this.title, stream: options.stream, discardStdin: false, hideCursor: true })
+      .start();
     this.ticker = setInterval(() => this.draw(), TICK_MS);
     this.ticker.unref();
   }
@@ -85,14 +88,16 @@ class TtyStage implements Stage {
     // Two columns belong to the spinner; a line that wraps would not be erased.
     const room = width - head.length - 6;
     const detail = [...this.lastDetail].slice(0, Math.max(0, room)).join('');
-    this.spinner.text = detail === '' ? head : `${head}  ${this.options.paint.faint(detail)}`;
+    this.spinner.text = printable(detail === '' ? head : `${head}  ${this.options.paint.faint(detail)}`);
   }
 
   private end(mark: string, text: string | undefined): void {
     clearInterval(this.ticker);
     this.spinner.stop();
     this.onEnd();
-    this.options.stream.write(`${mark} ${cleanLine(text ?? this.title)} ${this.options.paint.faint(this.elapsed())}\n`);
+    this.options.stream.write(
+      printable(`${mark} ${cleanLine(text ?? this.title)} ${this.options.paint.faint(this.elapsed())}\n`),
+    );
   }
 
   private elapsed(): string {

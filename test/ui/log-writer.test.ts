@@ -4,7 +4,7 @@ import { LogWriter } from '../../src/ui/log-writer.ts';
 function writer(canRedraw: boolean, columns = 40): { logs: LogWriter; out: string[] } {
   const out: string[] = [];
   const logs = new LogWriter({
-    write: (text) => out.push(text) > 0,
+    write: (text, overRow) => out.push(`${overRow ? '\r\u001b[2K' : ''}${text}`) > 0,
     drained: async () => {},
     canRedraw,
     columns: () => columns,
