@@ -1,8 +1,10 @@
-import { Facts, SAY_FACTS } from './facts.js';
+import { Facts, isIsoTime, SAY_FACTS } from './facts.js';
 import { progressScript, readProgress } from './forge-progress.js';
+import { isCommit } from './git-names.js';
 import { BUILD_EDITS, EXTENSIONS, FORGE_GIT } from './git-script.js';
 import { FETCH } from './http-script.js';
 import { FORGE_INTERNAL_PORT, REMOTE } from './layout.js';
+import { unreadable } from './unreadable.js';
 
 /** A tracked file that differs from its commit. */
 export interface LocalEdit {
@@ -151,11 +153,8 @@ export function parseChange(text: string): ChangeFacts {
   };
   return {
     subject: facts.text('subject') ?? '',
-    date: facts.text('date') ?? '',
-    commits: facts.lines('commits').map((line) => {
-      const [sha = '', date = '', ...subject] = line.split('\t');
-      return { sha, date, subject: subject.join('\t') };
-    }),
+    date: facts.time('date') ?? '',
+    commits: facts.lines('commits').map(commitOf),
     commitCount: facts.number('commit_count') ?? 0,
     lostCount: facts.number('lost_count') ?? 0,
     requirements: { before: file('before'), after: file('after') },
@@ -167,9 +166,9 @@ export function parseChange(text: string): ChangeFacts {
     })),
     collisions: facts.lines('collisions'),
     extensions: facts.groups('extension').map((number) => ({
-      name: facts.raw(`extension.${number}.name`) ?? '',
-      head: facts.text(`extension.${number}.head`) ?? '',
-      branch: facts.text(`extension.${number}.branch`),
+      name: facts.fileName(`extension.${number}.name`),
+      head: facts.commit(`extension.${number}.head`) ?? '',
+      branch: facts.branch(`extension.${number}.branch`),
       pending: facts.number(`extension.${number}.pending`),
       dirty: facts.has(`extension.${number}.edited`),
     })),
@@ -183,12 +182,21 @@ export function parseChange(text: string): ChangeFacts {
   };
 }
 
-/** Only what git itself gives as a name of a commit. */
+function commitOf(line: string): ChangeFacts['commits'][number] {
+  const [sha = '', date = '', ...subject] = line.split('\t');
+  if (!isCommit(sha) || (date !== '' && !isIsoTime(date))) throw unreadable('its list of commits is none');
+  return { sha, date, subject: subject.join('\t') };
+}
+
+/** Only what git itself gives as a name of a commit. Throws (REMOTE_ANSWER_UNREADABLE) for anything else. */
 export function checkSha(sha: string): string {
-  if (!/^[0-9a-f]{40}$/u.test(sha)) throw new Error(`not a commit: ${sha}`);
+  if (!isCommit(sha)) throw unreadable('what it named as a commit is none');
   return sha;
 }
 
+/** So that the bytes are a number that counts exactly. */
+const MOST_KILOBYTES = Number.MAX_SAFE_INTEGER / 1024;
+
 function kilobytes(number: number | null): number | null {
-  return number === null ? null : number * 1024;
+  return number === null || number > MOST_KILOBYTES ? null : number * 1024;
 }

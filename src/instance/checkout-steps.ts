@@ -2,6 +2,7 @@ import { checkSha, TRY_EDITS } from './checkout-change.js';
 import { SAY_FACTS } from './facts.js';
 import { BUILD_EDITS, FORGE_GIT, KEPT_PLACE } from './git-script.js';
 import { quote } from './remote-command.js';
+import { unreadable } from './unreadable.js';
 
 /** Each of these looks before it acts, so that running it twice is harmless. */
 
@@ -160,6 +161,6 @@ export function keptFor(run: string): string {
 }
 
 function checkRun(run: string): string {
-  if (!/^[a-z]+-[0-9a-f]{8}$/u.test(run)) throw new Error(`not a run: ${run}`);
+  if (!/^[a-z]+-[0-9a-f]{8}$/u.test(run)) throw unreadable('what it named as a run is none');
   return run;
 }

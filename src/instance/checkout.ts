@@ -1,9 +1,11 @@
 import { redactAddress } from '../secrets/redact.js';
 import { keptFor } from './checkout-steps.js';
 import { Facts, SAY_FACTS } from './facts.js';
+import { isBranchName, isCommit } from './git-names.js';
 import type { RemoteRefs } from './git-ref.js';
 import { FORGE_GIT } from './git-script.js';
 import { quote } from './remote-command.js';
+import { unreadable } from './unreadable.js';
 
 /** The checkout as it stands, and what its remote has. */
 export interface CheckoutFacts {
@@ -82,27 +84,40 @@ fi
 put sha "$found"`;
 }
 
+/** Throws (REMOTE_ANSWER_UNREADABLE) for names of commits and branches that are none. */
 export function parseCheckout(text: string): CheckoutFacts | null {
   const facts = new Facts(text);
-  const head = facts.text('head');
+  const head = facts.commit('head');
   if (head === null) return null;
   const remoteUrl = facts.text('remote_url');
   return {
     head,
     subject: facts.text('subject') ?? '',
-    date: facts.text('date') ?? '',
-    branch: facts.text('branch'),
+    date: facts.time('date') ?? '',
+    branch: facts.branch('branch'),
     remoteUrl: remoteUrl === null ? null : redactAddress(remoteUrl),
     busy: facts.text('busy'),
     refs: {
-      heads: pairs(facts.lines('heads')),
-      tags: pairs(facts.lines('tags')),
-      defaultBranch: facts.text('default_branch'),
-      missing: new Map([...pairs(facts.lines('missing'))].map(([name, count]) => [name, Number(count)])),
-      sha: facts.text('sha'),
-      pull: facts.text('pull'),
+      heads: commitsByName(facts.lines('heads')),
+      tags: commitsByName(facts.lines('tags')),
+      defaultBranch: facts.branch('default_branch'),
+      missing: new Map([...pairs(facts.lines('missing'))].flatMap(([name, count]) => countOf(name, count))),
+      sha: facts.commit('sha'),
+      pull: facts.commit('pull'),
     },
   };
+}
+
+function commitsByName(lines: readonly string[]): Map<string, string> {
+  const found = pairs(lines);
+  for (const [name, sha] of found)
+    if (!isCommit(sha) || !isBranchName(name)) throw unreadable('its list of branches and tags is none');
+  return found;
+}
+
+/** A branch that git could not count for is not told of. */
+function countOf(name: string, count: string): [string, number][] {
+  return /^\d{1,15}$/u.test(count) ? [[name, Number(count)]] : [];
 }
 
 /** "VALUE NAME" lines. */

@@ -1,4 +1,4 @@
-import { EXIT, ForgeError } from '../errors.js';
+import { unreadable } from './unreadable.js';
 
 /** What a look at a job shows. */
 export interface JobLook {
@@ -87,13 +87,12 @@ export function parseJobLook(output: string): JobLook {
     }),
   );
   const state = facts.get('state') ?? '';
-  if (!isState(state)) throw unreadable(output);
-  const exitCode = Number(facts.get('exit'));
+  if (!isState(state)) throw unreadable('it says nothing of its work');
   return {
     state,
-    exitCode: state === 'done' && Number.isInteger(exitCode) && facts.get('exit') !== '' ? exitCode : null,
+    exitCode: state === 'done' ? countOf(facts.get('exit'), 3) : null,
     log: Buffer.from(facts.get('log') ?? '', 'base64'),
-    logSize: Number(facts.get('size') ?? 0) || 0,
+    logSize: countOf(facts.get('size'), 15) ?? 0,
   };
 }
 
@@ -120,25 +119,22 @@ end_process() {
   return 1
 }`;
 
+/** Null for what is no count. */
+function countOf(text: string | undefined, digits: number): number | null {
+  const found = text?.trim() ?? '';
+  return /^\d+$/u.test(found) && found.length <= digits ? Number(found) : null;
+}
+
 function isState(text: string): text is JobLook['state'] {
   return ['absent', 'running', 'done', 'lost'].includes(text);
 }
 
 /** Ids are made by forgectl: a run and a step. */
 function checkId(id: string): string {
-  if (!/^[a-z0-9][a-z0-9-]{0,80}$/u.test(id)) throw new Error(`not an id of a job: ${id}`);
+  if (!/^[a-z0-9][a-z0-9-]{0,80}$/u.test(id)) throw unreadable('what it named as a job is none');
   return id;
 }
 
 export function inLines(base64: string): string {
   return base64.replace(/.{1,76}/gu, '$&\n').trimEnd();
-}
-
-function unreadable(output: string): ForgeError {
-  return new ForgeError('The machine gave no readable answer about its work.', {
-    code: 'REMOTE_ANSWER_UNREADABLE',
-    exit: EXIT.notReady,
-    hint: 'Try again.',
-    details: { answer: output.slice(0, 200) },
-  });
 }

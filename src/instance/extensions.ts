@@ -47,15 +47,15 @@ true
 export function parseExtensions(text: string): ExtensionChange[] {
   const facts = new Facts(text);
   return facts.groups('extension').flatMap((number) => {
-    const from = facts.text(`extension.${number}.head`);
+    const from = facts.commit(`extension.${number}.head`);
     return from === null
       ? []
       : [
           {
-            name: facts.raw(`extension.${number}.name`) ?? '',
+            name: facts.fileName(`extension.${number}.name`),
             from,
-            to: facts.text(`extension.${number}.to`),
-            branch: facts.text(`extension.${number}.branch`),
+            to: facts.commit(`extension.${number}.to`),
+            branch: facts.branch(`extension.${number}.branch`),
             subjects: facts.lines(`extension.${number}.subjects`),
             count: facts.number(`extension.${number}.count`) ?? 0,
             ownCount: facts.number(`extension.${number}.own`) ?? 0,

@@ -1,10 +1,20 @@
+import { isBranchName, isCommit } from './git-names.js';
+import { unreadable } from './unreadable.js';
+
 /** `put KEY TEXT` and `emit KEY <TEXT` print a fact as a line that nothing in the text can break. */
 export const SAY_FACTS = `
 emit() { printf '%s=%s\\n' "$1" "$(base64 | tr -d '\\n')"; }
 put() { printf '%s' "$2" | emit "$1"; }
 `;
 
-/** The lines `key=base64`; anything else (noise of tools) is passed over. */
+/** The last moment that a Date can hold, s. */
+const LAST_SECOND = 8_640_000_000_000;
+
+/**
+ * The lines `key=base64`; anything else (noise of tools) is passed over. A machine may answer anything, so what is more
+ * than text for people has its own reader here. `commit`, `time`, `branch`, `hash` and `fileName` throw (REMOTE_ANSWER_UNREADABLE) for what is not
+ * of their kind.
+ */
 export class Facts {
   private readonly values = new Map<string, string>();
 
@@ -41,8 +51,62 @@ export class Facts {
     return [...new Set(names)];
   }
 
+  /** A count; null for what is none. */
   number(key: string): number | null {
     const text = this.text(key);
-    return text === null || !/^\d+$/u.test(text) ? null : Number(text);
+    return text === null || !/^\d{1,15}$/u.test(text) ? null : Number(text);
   }
+
+  /** Seconds since the epoch as milliseconds; null for what no date can hold. */
+  epochMs(key: string): number | null {
+    const seconds = this.number(key);
+    return seconds === null || seconds > LAST_SECOND ? null : seconds * 1000;
+  }
+
+  /** Null for what is not of this kind, where a look takes what it gets. */
+  likely(key: string, isGood: (text: string) => boolean): string | null {
+    const text = this.text(key);
+    return text !== null && isGood(text) ? text : null;
+  }
+
+  commit(key: string): string | null {
+    return this.only(key, isCommit, 'not the name of a commit');
+  }
+
+  /** SHA-256, as hexadecimal digits. */
+  hash(key: string): string | null {
+    return this.only(key, (text) => /^[0-9a-f]{64}$/u.test(text), 'not a SHA-256');
+  }
+
+  /** As git's %cI prints it. */
+  time(key: string): string | null {
+    return this.only(key, isIsoTime, 'not a time');
+  }
+
+  branch(key: string): string | null {
+    return this.only(key, isBranchName, 'not the name of a branch');
+  }
+
+  /** One name in a directory, as it was. */
+  fileName(key: string): string {
+    const name = this.raw(key) ?? '';
+    if (isFileName(name)) return name;
+    throw unreadable(`${key} is not a name of a file`);
+  }
+
+  private only(key: string, isGood: (text: string) => boolean, problem: string): string | null {
+    const text = this.text(key);
+    if (text === null || isGood(text)) return text;
+    throw unreadable(`${key} is ${problem}`);
+  }
+}
+
+/** RFC 3339 with seconds and a zone. */
+export function isIsoTime(text: string): boolean {
+  const isShaped = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)$/u.test(text);
+  return isShaped && Number.isFinite(Date.parse(text));
+}
+
+function isFileName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && name.length <= 255 && !/[/\p{Cc}\p{Cs}]/u.test(name);
 }

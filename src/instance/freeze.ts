@@ -88,7 +88,7 @@ export function planRestore(wanted: readonly FrozenPackage[], now: readonly Froz
 }
 
 function canBeRemoved(frozen: FrozenPackage): boolean {
-  return /^[a-z0-9]/u.test(frozen.name) && !TOOLS.has(frozen.name) && whyNotTouch(frozen) === null;
+  return /^[a-z0-9][a-z0-9-]*$/u.test(frozen.name) && !TOOLS.has(frozen.name) && whyNotTouch(frozen) === null;
 }
 
 function whyNot(frozen: FrozenPackage): string | null {

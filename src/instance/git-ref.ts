@@ -1,4 +1,5 @@
 import { EXIT, ForgeError } from '../errors.js';
+import { isBranchName } from './git-names.js';
 
 /** What the remote has, after a fetch: names without their `refs/…/`. */
 export interface RemoteRefs {
@@ -30,13 +31,7 @@ export function pullNumber(ref: string): number | null {
 
 /** Only what git allows in a name, so that no word becomes an option or a second word. Throws on anything else. */
 export function checkRef(ref: string): string {
-  const isGood =
-    /^[^\s~^:?*[\\\p{Cc}]{1,200}$/u.test(ref) &&
-    !ref.startsWith('-') &&
-    !ref.includes('..') &&
-    !ref.includes('@{') &&
-    !/(?:^|\/)\.|\.lock$|\/$|^\//u.test(ref);
-  if (isGood) return ref;
+  if (isBranchName(ref)) return ref;
   throw new ForgeError(`${JSON.stringify(ref)} cannot be a git ref.`, {
     code: 'BAD_REF',
     exit: EXIT.usage,

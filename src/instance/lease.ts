@@ -1,5 +1,6 @@
 import { keptFor } from './checkout-steps.js';
 import { PROCESS_BY_FILE } from './detached-job.js';
+import { isIsoTime } from './facts.js';
 
 /**
  * A run that changes a machine holds a lease on it: each of its scripts renews it, and the machine's own watchdog puts
@@ -120,7 +121,7 @@ export function parseLeaseState(output: string): LeaseState {
   const state = STATES.find((known) => known === word) ?? 'free';
   return {
     state,
-    at: state === 'back' && !Number.isNaN(Date.parse(words)) ? words : null,
+    at: state === 'back' && isIsoTime(words) ? words : null,
     failure: state === 'abandoned' && words !== '' ? words.replace(/\p{Cc}+/gu, ' ').slice(0, 200) : null,
   };
 }

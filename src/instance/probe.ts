@@ -1,6 +1,7 @@
 import { isSecret, redactAddress, redactSecrets } from '../secrets/redact.js';
 import type { Shell, ShellOptions } from '../ssh/shell.js';
 import { Facts } from './facts.js';
+import { isBranchName, isCommit } from './git-names.js';
 import { type PortalApplication, readPortalYaml } from './portal-config.js';
 import { PROBED_TOOLS, probeScript, SHOWN_VARIABLES } from './probe-script.js';
 import { runScript } from './remote-script.js';
@@ -98,8 +99,8 @@ function forgeOf(facts: Facts): ForgeTree | null {
   return {
     directory,
     remoteUrl: remote === null ? null : redactAddress(remote),
-    head: facts.text('git_head'),
-    branch: facts.text('git_branch'),
+    head: facts.likely('git_head', isCommit),
+    branch: facts.likely('git_branch', isBranchName),
     changes: facts.lines('git_changes'),
     requirementsFile: facts.text('requirements'),
   };
@@ -126,10 +127,10 @@ function routesOf(openApi: string | null): string[] {
 
 /** df -P: file system, 1024-blocks, used, available, capacity, place. A name may hold spaces, the numbers do not. */
 function diskOf(line: string | null): Probe['disk'] {
-  const match = /\s(\d+)\s+\d+\s+(\d+)\s+\d+%/u.exec(line ?? '');
+  const match = /\s(\d{1,12})\s+\d+\s+(\d{1,12})\s+\d+%/u.exec(line ?? '');
   return match === null ? null : { totalBytes: Number(match[1]) * 1024, freeBytes: Number(match[2]) * 1024 };
 }
 
 function kilobytes(text: string | undefined): number | null {
-  return text !== undefined && /^\d+$/u.test(text) ? Number(text) * 1024 : null;
+  return text !== undefined && /^\d{1,12}$/u.test(text) ? Number(text) * 1024 : null;
 }

@@ -1,6 +1,7 @@
 import { REMOTE } from './layout.js';
-import { RUNS_PLACE } from './provisioning-state.js';
+import { isRunId, RUNS_PLACE } from './provisioning-state.js';
 import { quote } from './remote-command.js';
+import { unreadable } from './unreadable.js';
 
 /** What is run: a text that comes along, or an address that the machine fetches. */
 export interface ProvisioningWork {
@@ -85,7 +86,7 @@ function fetch(url: string): string {
 export const LOCAL_SCRIPT = '/provisioning.sh';
 
 function placeOf(id: string): string {
-  if (!/^[a-z0-9][a-z0-9-]{0,80}$/u.test(id)) throw new Error(`not an id of a run: ${id}`);
+  if (!isRunId(id)) throw unreadable('what it named as a run is none');
   return `${RUNS_PLACE}/${id}`;
 }
 

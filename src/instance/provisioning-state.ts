@@ -92,7 +92,7 @@ export function parseProvisioningState(output: string): ProvisioningStatus {
       .map((name) => `/.${name}`),
     lastRun,
     logLines: cleanLines(facts.raw('log') ?? ''),
-    nowMs: (facts.number('now') ?? 0) * 1000,
+    nowMs: facts.epochMs('now') ?? 0,
   };
 }
 
@@ -100,7 +100,7 @@ type Decided = Pick<ProvisioningStatus, 'state' | 'evidence' | 'sinceMs' | 'reas
 
 /** instance.md 6. The mark of a running boot comes back at every boot, whatever an earlier one has left. */
 function decide(facts: Facts): Decided {
-  const since = (marker: string): number | null => msOf(facts, `marker.${marker}`);
+  const since = (marker: string): number | null => facts.epochMs(`marker.${marker}`);
   const at = (state: ProvisioningState, marker: string, reason: string | null = null): Decided => ({
     state,
     evidence: 'boot',
@@ -126,7 +126,7 @@ function decide(facts: Facts): Decided {
     return { state: 'none', evidence: 'absence', sinceMs: null, reason: 'the boot has not come so far' };
   }
   const reason = 'an older image: it leaves no mark, and does not say whether the script failed';
-  return { state: 'complete', evidence: 'absence', sinceMs: msOf(facts, 'log_changed'), reason };
+  return { state: 'complete', evidence: 'absence', sinceMs: facts.epochMs('log_changed'), reason };
 }
 
 /** What happened last counts: a script that was mended and run again is not a failure any more. */
@@ -145,21 +145,22 @@ function latest(boot: Decided, run: ProvisioningRun | null): Decided {
 
 function lastRunOf(facts: Facts): ProvisioningRun | null {
   const id = facts.text('run.id');
-  if (id === null) return null;
+  // A folder of somebody else's is no run.
+  if (id === null || !isRunId(id)) return null;
   const exitCode = facts.number('run.exit');
   return {
     id,
     state: exitCode !== null ? 'done' : facts.has('run.alive') ? 'running' : 'lost',
     exitCode,
     source: redactSecrets(facts.text('run.source') ?? ''),
-    startedAtMs: msOf(facts, 'run.started') ?? 0,
-    endedAtMs: msOf(facts, 'run.ended'),
+    startedAtMs: facts.epochMs('run.started') ?? 0,
+    endedAtMs: facts.epochMs('run.ended'),
   };
 }
 
-function msOf(facts: Facts, key: string): number | null {
-  const seconds = facts.number(key);
-  return seconds === null ? null : seconds * 1000;
+/** Ids are made by forgectl. */
+export function isRunId(text: string): boolean {
+  return /^[a-z0-9][a-z0-9-]{0,80}$/u.test(text);
 }
 
 /** Without its query, which may carry a token. */

@@ -99,7 +99,8 @@ export function parseReadiness(stdout: string): ReadinessSnapshot {
 }
 
 function numberOf(text: string | null): number | null {
-  return text === null || text === '' ? null : Number(text) || 0;
+  if (text === null || text === '') return null;
+  return /^\d{1,5}$/u.test(text) ? Number(text) : 0;
 }
 
 /** A progress bar's line may be cut: what is shown of it stands behind its last carriage return. */

@@ -59,7 +59,7 @@ export function readMarked(stdout: string, marker: string): MarkedOutput | null 
   if (from === -1) return null;
   const rest = `\n${stdout}`.slice(from + begin.length);
   const at = `\n${rest}`.lastIndexOf(`\n${marker}:end:`);
-  const exitCode = /^(\d+)\r?\n/u.exec(rest.slice(at + `${marker}:end:`.length))?.[1];
+  const exitCode = /^(\d{1,3})\r?\n/u.exec(rest.slice(at + `${marker}:end:`.length))?.[1];
   if (at === -1 || exitCode === undefined) return { output: rest, exitCode: null };
   return { output: rest.slice(0, Math.max(0, at - 1)), exitCode: Number(exitCode) };
 }
@@ -78,15 +78,6 @@ export async function runScript(
   const { output, exitCode } = readMarked(stdout, marker) ?? { output: '', exitCode: null };
   if (exitCode === null) throw cutOff();
   return { output, stderr: quoted(stderr), exitCode };
-}
-
-/** What a machine said is not what was asked for: too long, of another shape, or a number that is none. */
-export function unreadableAnswer(message: string): ForgeError {
-  return new ForgeError(message, {
-    code: 'REMOTE_ANSWER_UNREADABLE',
-    exit: EXIT.notReady,
-    hint: 'Try again. If it stays so, do not trust the machine: forgectl destroy takes it away.',
-  });
 }
 
 /** A half answer must not count as "not there". */

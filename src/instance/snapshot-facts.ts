@@ -1,6 +1,7 @@
 import { redactAddress } from '../secrets/redact.js';
 import { Facts, SAY_FACTS } from './facts.js';
 import { EXTENSIONS, FORGE_GIT } from './git-script.js';
+import { unreadable } from './unreadable.js';
 
 /** Kept as it is in snapshots: a field may come, none may go or change its meaning. */
 export interface CheckoutState {
@@ -67,27 +68,32 @@ export function parseCheckoutState(text: string): {
     const address = facts.text(key);
     return address === null ? null : redactAddress(address);
   };
-  const [head, editsSha256] = [facts.text('head'), facts.text('edits_sha256')];
+  const [head, editsSha256] = [facts.commit('head'), facts.hash('edits_sha256')];
   const forge =
     head === null || editsSha256 === null
       ? null
       : {
           head,
           subject: facts.text('subject') ?? '',
-          branch: facts.text('branch'),
+          branch: facts.branch('branch'),
           remoteUrl: url('remote_url'),
           editsSha256,
-          editsBase64: facts.raw('edits'),
+          editsBase64: base64Of(facts.raw('edits')),
           editedPaths: facts.number('edited') ?? 0,
         };
   const extensions = facts.groups('extension').map((number) => ({
-    name: facts.raw(`extension.${number}.name`) ?? '',
-    head: facts.text(`extension.${number}.head`) ?? '',
-    branch: facts.text(`extension.${number}.branch`),
+    name: facts.fileName(`extension.${number}.name`),
+    head: facts.commit(`extension.${number}.head`) ?? '',
+    branch: facts.branch(`extension.${number}.branch`),
     remoteUrl: url(`extension.${number}.remote_url`),
     isEdited: facts.has(`extension.${number}.edited`),
   }));
   return { forge, extensions, isProvisioning: facts.text('provisioning') !== null };
+}
+
+function base64Of(text: string | null): string | null {
+  if (text === null || /^[A-Za-z0-9+/]*={0,2}$/u.test(text)) return text;
+  throw unreadable('its local edits are not base64');
 }
 
 /** What Forge's commit tracks, NUL after each, relative to the tree. */

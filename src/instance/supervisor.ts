@@ -50,7 +50,7 @@ function parseLine(line: string): Program | null {
   const match = LINE.exec(line.trimEnd());
   if (match === null) return null;
   const [, group = null, name = '', state, detail = ''] = match;
-  const pid = /\bpid (\d+)/u.exec(detail)?.[1];
+  const pid = /\bpid (\d{1,10})\b/u.exec(detail)?.[1];
   return {
     name,
     group: group === name ? null : group,
@@ -63,7 +63,7 @@ function parseLine(line: string): Program | null {
 
 /** "uptime 0:00:05", "uptime 1 day, 2:03:04", "uptime 12 days, 0:00:00" */
 function parseUptime(detail: string): number | null {
-  const match = /uptime (?:(\d+) days?, )?(\d+):(\d\d):(\d\d)/u.exec(detail);
+  const match = /uptime (?:(\d{1,6}) days?, )?(\d{1,6}):(\d\d):(\d\d)/u.exec(detail);
   if (match === null) return null;
   const [days = 0, hours = 0, minutes = 0, seconds = 0] = match.slice(1).map((part) => Number(part ?? 0));
   return ((days * 24 + hours) * 60 + minutes) * 60 + seconds;

@@ -1,4 +1,6 @@
 import { redactAddress } from '../secrets/redact.js';
+import { isIsoTime } from './facts.js';
+import { isCommit } from './git-names.js';
 import { KEPT_PLACE } from './git-script.js';
 
 /** One upgrade as the machine remembers it, whichever computer made it. */
@@ -58,15 +60,44 @@ export function parseHistory(text: string): UpgradeEntry[] {
 
 function entryOf(base64: string): UpgradeEntry | null {
   try {
-    const entry = JSON.parse(Buffer.from(base64, 'base64').toString('utf8')) as UpgradeEntry;
-    const isGood =
-      typeof entry.run === 'string' &&
-      /^[0-9a-f]{40}$/u.test(entry.from?.sha ?? '') &&
-      /^[0-9a-f]{40}$/u.test(entry.to?.sha ?? '');
+    const entry = JSON.parse(Buffer.from(base64, 'base64').toString('utf8')) as Unread<UpgradeEntry>;
+    if (!isEntry(entry)) return null;
     // Lines of an earlier forgectl have addresses as they were.
-    const shown = (url: unknown): string | null => (typeof url === 'string' ? redactAddress(url) : null);
-    return isGood ? { ...entry, remoteBefore: shown(entry.remoteBefore), remoteUrl: shown(entry.remoteUrl) } : null;
+    const shown = (url: string | null | undefined): string | null =>
+      typeof url === 'string' ? redactAddress(url) : null;
+    return { ...entry, remoteBefore: shown(entry.remoteBefore), remoteUrl: shown(entry.remoteUrl) };
   } catch {
     return null;
   }
+}
+
+type Unread<T> = { [K in keyof T]?: unknown };
+type UnreadSide = { sha?: unknown; subject?: unknown; branch?: unknown; name?: unknown } | null | undefined;
+
+function isEntry(entry: Unread<UpgradeEntry>): entry is UpgradeEntry {
+  const { run, at, remoteBefore, remoteUrl, result, reason, downtimeS } = entry;
+  const [from, to] = [entry.from, entry.to] as [UnreadSide, UnreadSide];
+  return (
+    isText(run) &&
+    isText(at) &&
+    isIsoTime(at) &&
+    [from, to].every(isSide) &&
+    isTextOrNothing(from?.branch) &&
+    isText(to?.name) &&
+    [remoteBefore, remoteUrl, reason].every(isTextOrNothing) &&
+    (result === 'done' || result === 'rolled back') &&
+    (downtimeS === undefined || downtimeS === null || (typeof downtimeS === 'number' && downtimeS >= 0))
+  );
+}
+
+function isSide(side: UnreadSide): boolean {
+  return isText(side?.sha) && isCommit(side.sha) && isText(side.subject);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isTextOrNothing(value: unknown): boolean {
+  return value === undefined || value === null || isText(value);
 }

@@ -1,6 +1,7 @@
 import { Facts, SAY_FACTS } from './facts.js';
 import { REMOTE } from './layout.js';
 import { SWEEP } from './scratch.js';
+import { unreadable } from './unreadable.js';
 
 /** One freeze that lies on the machine (base-image: venv-backup.sh). */
 export interface VenvBackup {
@@ -127,7 +128,10 @@ export function parseBackups(output: string): VenvBackup[] {
   return output
     .split('\n')
     .flatMap((line) => {
-      const match = /^(\S+) (venv-main-(\d{4}-\d\d-\d\d)-(\d\d)(\d\d)\.txt) (\d+) (\d+) (\d+) (latest)?$/u.exec(line);
+      const match =
+        /^([A-Za-z0-9_-][\w.-]*) (venv-main-(\d{4}-\d\d-\d\d)-(\d\d)(\d\d)\.txt) (\d{1,15}) (\d{1,12}) (\d{1,9}) (latest)?$/u.exec(
+          line,
+        );
       if (match === null) return [];
       const [, contract = '', file = '', day, hour, minute, bytes, changed, count, latest] = match;
       return [
@@ -147,9 +151,8 @@ export function parseBackups(output: string): VenvBackup[] {
 
 /** Prints the backup. Its contract and file come from the machine's own list. */
 export function readBackupScript({ contract, file }: Pick<VenvBackup, 'contract' | 'file'>): string {
-  if (!/^[A-Za-z0-9._-]+$/u.test(contract) || !/^venv-main-[\d-]+\.txt$/u.test(file)) {
-    throw new Error(`not a backup: ${contract}/${file}`);
-  }
+  if (!/^[A-Za-z0-9_-][\w.-]*$/u.test(contract) || !/^venv-main-[\d-]+\.txt$/u.test(file))
+    throw unreadable('what it named as a backup is none');
   return `${SAY_FACTS}
 [ -s ${BACKUPS}/'${contract}/${file}' ] || { echo "the backup is empty" >&2; exit 1; }
 emit freeze <${BACKUPS}/'${contract}/${file}'

@@ -2,6 +2,7 @@ import { DROP_BALLAST, keptFor } from './checkout-steps.js';
 import { REMOTE } from './layout.js';
 import { quote } from './remote-command.js';
 import { isTorchLine, TORCH_FAMILY } from './requirements.js';
+import { unreadable } from './unreadable.js';
 
 /**
  * Packages of the machine's own python: what is there, a copy of some, and putting that copy back. Without pip and
@@ -175,7 +176,8 @@ export function installWork(
   lines: readonly string[],
   { installer, remove = [], withDependencies = true }: InstallOptions,
 ): string {
-  if (remove.some((name) => !/^[a-z0-9][a-z0-9-]*$/u.test(name))) throw new Error('not a name of a package');
+  if (remove.some((name) => !/^[a-z0-9][a-z0-9-]*$/u.test(name)))
+    throw unreadable('what it named as a package is none');
   const text = Buffer.from(`${lines.join('\n')}\n`).toString('base64');
   const held = TORCH_FAMILY.map((name) => `'${name}'`).join(', ');
   return `${keptFor(run)}umask 022

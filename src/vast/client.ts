@@ -91,11 +91,12 @@ export class VastClient {
 
   /** Reads a result file of the object store: another host, and no key. Null while it is not there yet. */
   async fetchResult(url: string): Promise<string | null> {
-    const target = new URL(url, this.base);
     const facts: CallFacts = { method: 'GET', route: 'result_url', status: null, apiError: null, apiMessage: null };
+    const target = URL.canParse(url, this.base.href) ? new URL(url, this.base) : null;
     // The host key's proof comes this way, so nobody on the way may write it.
-    const isHere = this.base.protocol === 'http:' && isSafe(target);
-    if (target.protocol !== 'https:' && !isHere) throw nonsense(facts, 'result_url is not an https address', false);
+    const isHere = target !== null && this.base.protocol === 'http:' && isSafe(target);
+    if (target === null || (target.protocol !== 'https:' && !isHere))
+      throw nonsense(facts, 'result_url is not an https address', false);
     const answer = await this.exchange(facts, target, {}, { sent: sentIn(null) }).catch((error: unknown) => {
       if (error instanceof VastError) return null;
       throw error;

@@ -261,15 +261,34 @@ export class Run {
 function parseRecord(text: string): RunRecord | null {
   try {
     const record = JSON.parse(text) as RunRecord;
-    const good =
-      typeof record.version === 'number' &&
-      typeof record.id === 'string' &&
-      typeof record.kind === 'string' &&
-      Array.isArray(record.steps);
-    return good ? record : null;
+    return isRecord(record) ? record : null;
   } catch {
     return null;
   }
+}
+
+const STATES: readonly unknown[] = ['open', 'done', 'failed', 'undone'] satisfies RunState[];
+
+/** The file may have been cut, or edited by somebody. Plan and facts are each workflow's own. */
+function isRecord(record: { [K in keyof RunRecord]: unknown }): record is RunRecord {
+  const { version, id, kind, title, startedAt, updatedAt, state, facts, steps, outcome } = record;
+  return (
+    typeof version === 'number' &&
+    typeof id === 'string' &&
+    [kind, title].every((text) => typeof text === 'string') &&
+    [startedAt, updatedAt].every((time) => typeof time === 'string' && Number.isFinite(Date.parse(time))) &&
+    STATES.includes(state) &&
+    typeof facts === 'object' &&
+    facts !== null &&
+    (outcome === null || typeof outcome === 'string') &&
+    Array.isArray(steps) &&
+    steps.every(isStep)
+  );
+}
+
+function isStep(step: { [K in keyof StepRecord]?: unknown } | null): boolean {
+  const { id, state, at, error } = step ?? {};
+  return [id, state, at].every((text) => typeof text === 'string') && ['undefined', 'string'].includes(typeof error);
 }
 
 function tooNew(record: RunRecord): ForgeError {

@@ -1,5 +1,5 @@
 import type { ForgeError } from '../../errors.js';
-import { unreadableAnswer } from '../remote-script.js';
+import { unreadable } from '../unreadable.js';
 import { type BytePath, staysInside } from './byte-path.js';
 import { type EntryType, permissionBits, type TreeEntry } from './tree-entry.js';
 
@@ -116,5 +116,5 @@ function readTime(text: string): bigint {
 }
 
 function unusable(why: string): ForgeError {
-  return unreadableAnswer(`The list of files that the instance sent cannot be used: it ${why}.`);
+  return unreadable(`its list of files ${why}`);
 }

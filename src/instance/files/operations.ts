@@ -1,4 +1,4 @@
-import { unreadableAnswer } from '../remote-script.js';
+import { unreadable } from '../unreadable.js';
 import type { BytePath } from './byte-path.js';
 
 /** A change of names and attributes. Paths are relative to one directory; each is done, or fails, by itself. */
@@ -153,7 +153,7 @@ export function parseFailures(output: Buffer, operations: number): FailedOperati
   return lines.map((line) => {
     const [, index, reason = ''] = /^(\d{1,9}) (.{1,200})$/su.exec(line) ?? [];
     if (index === undefined || Number(index) >= operations || lines.length > operations)
-      throw unreadableAnswer('The instance was told to change files and answered with nonsense.');
+      throw unreadable('what it says of changed files is nonsense');
     return { index: Number(index), reason };
   });
 }

@@ -1,6 +1,6 @@
 import { EXIT, ForgeError } from '../../errors.js';
 import { LOAD_ENVIRONMENT } from '../environment-script.js';
-import { unreadableAnswer } from '../remote-script.js';
+import { unreadable } from '../unreadable.js';
 import { type BytePath, fromText, isRealPath } from './byte-path.js';
 
 /** Directories that typed paths count from, and whether the tools are there. */
@@ -33,7 +33,7 @@ export function parsePlaces(output: string, name: string): RemotePlaces {
   const base = root === '/' ? '' : root;
   const places = [workspace === '' ? `${base}/workspace` : workspace, home === '' ? `${base}/root` : home];
   // What is typed is joined to them.
-  if (![root, ...places].every(isRealPath)) throw unreadableAnswer(`${name} names directories that are none.`);
+  if (![root, ...places].every(isRealPath)) throw unreadable('its workspace, or its home, is no directory');
   const [inWorkspace = '', inHome = ''] = places;
   return { root: fromText(base), workspace: fromText(inWorkspace), home: fromText(inHome) };
 }

@@ -29,7 +29,7 @@ export interface PieceFrame {
   id: string;
   offset: number;
   role: 'current' | 'older';
-  why: 'start' | 'resumed' | 'new' | 'moved' | 'trimmed' | 'rotated' | 'emptied' | 'lost';
+  why: (typeof WHYS)[number];
   /** Lines may be missing before it. */
   gap: boolean;
   /** Which file is `.old` now. */
@@ -60,6 +60,14 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_HEADER_BYTES = 8 * 1024 * 1024;
 /** What a machine may print (banners) before the reader begins. */
 const MAX_NOISE_BYTES = 1024 * 1024;
+
+const MOST_LOGS = 10_000;
+/** A path of Linux has at most as many bytes. */
+const LONGEST_TEXT = 4096;
+const DAY_S = 86_400;
+/** The last moment that a Date can hold. */
+const LAST_SECOND = 8_640_000_000_000;
+const WHYS = ['start', 'resumed', 'new', 'moved', 'trimmed', 'rotated', 'emptied', 'lost'] as const;
 
 /**
  * Bytes of the channel, cut anywhere, become frames: a JSON line that names `n`, then n bytes. A frame that is not
@@ -124,11 +132,13 @@ export class FrameParser {
       return null;
     }
     const data = bytes.subarray(end + 1, end + 1 + header.n);
-    return { frame: { ...header, data } as unknown as LogFrame, end: end + 1 + header.n };
+    return { frame: frameOf(header, data), end: end + 1 + header.n };
   }
 }
 
-function readHeader(text: string): { t: string; n: number } {
+type Header = Record<string, unknown> & { t: string; n: number };
+
+function readHeader(text: string): Header {
   let header: unknown;
   try {
     header = JSON.parse(text);
@@ -138,7 +148,81 @@ function readHeader(text: string): { t: string; n: number } {
   const { t, n } = (header ?? {}) as { t?: unknown; n?: unknown };
   const isWhole = typeof t === 'string' && typeof n === 'number' && Number.isInteger(n) && n >= 0;
   if (!isWhole || n > MAX_PAYLOAD_BYTES) throw notTheReader('a header is not as agreed');
-  return header as { t: string; n: number };
+  return header as Header;
+}
+
+/** Every field is of its kind, or the stream is not the reader's. */
+function frameOf(header: Header, data: Buffer): LogFrame {
+  const { t } = header;
+  if (t === 'catalog') return catalogOf(header);
+  if (t === 'piece') return pieceOf(header, data);
+  if (t === 'data') return { t, name: nameIn(header), key: countIn(header, 'key'), at: countIn(header, 'at'), data };
+  if (t === 'end') return { t, name: nameIn(header), key: countIn(header, 'key') };
+  if (t === 'gap') return { t, name: nameIn(header), why: 'lost' };
+  if (t === 'caught_up') return { t, name: nameIn(header) };
+  if (t === 'tick' || t === 'done') return { t };
+  throw notTheReader('a frame is of no kind');
+}
+
+function catalogOf(header: Header): Catalog {
+  const { logs, utc_offset_s: offset } = header;
+  if (!Array.isArray(logs) || logs.length > MOST_LOGS) throw notTheReader('its list of logs is none');
+  if (typeof offset !== 'number' || Math.abs(offset) > DAY_S) throw notTheReader('its time zone is none');
+  return {
+    t: 'catalog',
+    logs: logs.map((log: Record<string, unknown> | null) => logOf(log ?? {})),
+    provisioning: header['provisioning'] === true,
+    provisioning_failed: header['provisioning_failed'] === true,
+    utc_offset_s: offset,
+  };
+}
+
+function logOf(log: Record<string, unknown>): LogFile {
+  const { changed } = log;
+  const isTime = typeof changed === 'number' && Math.abs(changed) <= LAST_SECOND;
+  if (!isTime) throw notTheReader('a log has no time');
+  return {
+    name: nameIn(log),
+    path: textIn(log, 'path'),
+    bytes: countIn(log, 'bytes'),
+    changed,
+    portal: log['portal'] === true,
+  };
+}
+
+function pieceOf(header: Header, data: Buffer): PieceFrame {
+  const { role, why, old } = header;
+  if (role !== 'current' && role !== 'older') throw notTheReader('a frame has no role');
+  if (old !== null && typeof old !== 'string') throw notTheReader('a frame names no file');
+  return {
+    t: 'piece',
+    name: nameIn(header),
+    key: countIn(header, 'key'),
+    id: textIn(header, 'id'),
+    offset: countIn(header, 'offset'),
+    role,
+    why: WHYS.find((known) => known === why) ?? 'lost',
+    gap: header['gap'] === true,
+    old,
+    data,
+  };
+}
+
+function nameIn(fields: Record<string, unknown>): string {
+  return textIn(fields, 'name');
+}
+
+function textIn(fields: Record<string, unknown>, key: string): string {
+  const text = fields[key];
+  if (typeof text !== 'string' || text.length > LONGEST_TEXT) throw notTheReader(`a frame has no ${key}`);
+  return text;
+}
+
+function countIn(fields: Record<string, unknown>, key: string): number {
+  const count = fields[key];
+  if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0)
+    throw notTheReader(`a frame has no ${key}`);
+  return count;
 }
 
 export function notTheReader(why: string): ForgeError {

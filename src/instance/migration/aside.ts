@@ -1,4 +1,5 @@
 import { FORGE_DIRECTORY } from '../layout.js';
+import { unreadable } from '../unreadable.js';
 
 /**
  * The copy grows in a directory of its own in the workspace, `new`; what it takes the place of waits beside it, `old`.
@@ -8,7 +9,7 @@ import { FORGE_DIRECTORY } from '../layout.js';
 export const ASIDE_PREFIX = '.forgectl-migrate-';
 
 export function asideName(run: string): string {
-  if (!/^migrate-[a-z0-9]+$/u.test(run)) throw new Error(`not an id of a migration: ${run}`);
+  if (!/^migrate-[a-z0-9]+$/u.test(run)) throw unreadable('what it named as a migration is none');
   return `.forgectl-${run}`;
 }
 

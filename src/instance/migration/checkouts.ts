@@ -1,6 +1,8 @@
 import { Facts, SAY_FACTS } from '../facts.js';
+import { isBranchName, isCommit } from '../git-names.js';
 import { FORGE_DIRECTORY } from '../layout.js';
 import { SCRATCH } from '../scratch.js';
+import { unreadable } from '../unreadable.js';
 import { asideName } from './aside.js';
 
 /** What git says of Forge and of its extensions: the commit, the edits, and the names of what it does not track. */
@@ -44,16 +46,16 @@ true
 `;
 }
 
+/** Throws (REMOTE_ANSWER_UNREADABLE) for what is no checkout. */
 export function parseCheckouts(output: string): CheckoutState[] {
   const facts = new Facts(output);
   return facts.groups('repository').map((key) => {
     const text = (field: string): string => facts.text(`repository.${key}.${field}`) ?? '';
-    return {
-      name: text('name').replace(/^\//u, ''),
-      head: text('head').trim(),
-      edits: text('edits'),
-      untracked: text('untracked'),
-    };
+    const head = text('head').trim();
+    const [sha = '', ref = 'refs/heads/none', ...more] = head.split(' ');
+    if (!isCommit(sha) || !isBranchName(ref) || more.length > 0) throw unreadable('the commit of a checkout is none');
+    const hash = (field: string): string => facts.hash(`repository.${key}.${field}`) ?? '';
+    return { name: text('name').replace(/^\//u, ''), head, edits: hash('edits'), untracked: hash('untracked') };
   });
 }
 

@@ -31,11 +31,25 @@ export const flag = z.pipe(
   z.nullish(z.union([z.boolean(), z.number(), z.string()])),
   z.transform((value) => value === true || value === 1 || value === 'true'),
 );
-export const id = z.pipe(z.union([z.number(), z.string().check(z.regex(/^\d+$/u))]), z.transform(Number));
+export const id = z.pipe(
+  z.union([z.int().check(z.nonnegative()), z.string().check(z.regex(/^\d{1,15}$/u))]),
+  z.transform(Number),
+);
+/** A whole number of a range; null for anything else. */
+export const within = (least: number, most: number) =>
+  z.pipe(
+    nullableNumber,
+    z.transform((value) =>
+      value !== null && Number.isInteger(value) && value >= least && value <= most ? value : null,
+    ),
+  );
+
+/** The last moment that a Date can hold. */
+const LAST_MS = 8.64e15;
 
 export const epochMs = z.pipe(
   nullableNumber,
-  z.transform((seconds) => (seconds === null ? null : seconds * 1000)),
+  z.transform((seconds) => (seconds === null || Math.abs(seconds * 1000) > LAST_MS ? null : seconds * 1000)),
 );
 
 /** A reader of one schema: the body's value, or an Error that names the field. */

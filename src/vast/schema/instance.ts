@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { Instance, PortBinding } from '../model.js';
-import { epochMs, flag, id, nullableNumber, nullableScript, nullableText, reader } from './fields.js';
+import { epochMs, flag, id, nullableNumber, nullableScript, nullableText, reader, within } from './fields.js';
 
 /** {"22/tcp":[{"HostIp","HostPort":"41022"}]}; an array of ints or nothing on some routes means "not told" (vast-api 5.1). */
 const portsSchema = z.pipe(
@@ -10,7 +10,7 @@ const portsSchema = z.pipe(
     return Object.entries(value).flatMap(([containerPort, bindings]) => {
       const first = Array.isArray(bindings) ? (bindings[0] as { HostPort?: unknown } | undefined) : undefined;
       const hostPort = Number(first?.HostPort);
-      return Number.isInteger(hostPort) && hostPort > 0 ? [{ containerPort, hostPort }] : [];
+      return Number.isInteger(hostPort) && hostPort > 0 && hostPort < 65_536 ? [{ containerPort, hostPort }] : [];
     });
   }),
 );
@@ -63,7 +63,8 @@ const instanceSchema = z.pipe(
     extra_env: envSchema,
     jupyter_token: nullableText,
     ssh_host: nullableText,
-    ssh_port: nullableNumber,
+    // One higher is tried too.
+    ssh_port: within(1, 65_534),
     public_ipaddr: nullableText,
     ports: portsSchema,
     geolocation: nullableText,

@@ -1,17 +1,17 @@
 import * as z from 'zod/mini';
 import type { ScheduledJob } from '../job-calendar.js';
-import { id, nullableNumber, nullableText, reader } from './fields.js';
+import { epochMs, id, nullableNumber, nullableText, reader, within } from './fields.js';
 
 const jobSchema = z.pipe(
   z.object({
     id,
     instance_id: nullableNumber,
-    start_time: nullableNumber,
-    end_time: nullableNumber,
+    start_time: epochMs,
+    end_time: epochMs,
     frequency: nullableText,
-    day_of_the_week: nullableNumber,
-    hour_of_the_day: nullableNumber,
-    min_of_the_hour: nullableNumber,
+    day_of_the_week: within(0, 6),
+    hour_of_the_day: within(0, 23),
+    min_of_the_hour: within(0, 59),
     api_endpoint: nullableText,
     request_method: nullableText,
     request_body: z.optional(z.unknown()),
@@ -21,8 +21,8 @@ const jobSchema = z.pipe(
       id: row.id,
       instanceId: row.instance_id ?? Number(/\/instances\/(\d+)\/?$/u.exec(row.api_endpoint ?? '')?.[1] ?? 0),
       action: jobAction(row),
-      startMs: row.start_time === null ? null : row.start_time * 1000,
-      endMs: row.end_time === null ? null : row.end_time * 1000,
+      startMs: row.start_time,
+      endMs: row.end_time,
       frequency: row.frequency,
       dayOfWeek: row.day_of_the_week,
       hourOfDay: row.hour_of_the_day,

@@ -1,5 +1,5 @@
 import { deskRequest, type FileScript } from '../../instance/files/file-scripts.js';
-import { unreadableAnswer } from '../../instance/remote-script.js';
+import { unreadable } from '../../instance/unreadable.js';
 import { connectionLost } from '../../ssh/login-failure.js';
 import type { Running } from './remote-runner.js';
 
@@ -76,7 +76,7 @@ export class RemoteDesk {
     const lineEnd = line.indexOf('\n');
     if (lineEnd === -1 && line.length < LONGEST_STATUS) return null;
     const [, status, length] = /^(\d{1,3}) (\d{1,5})$/u.exec(line.slice(0, Math.max(0, lineEnd))) ?? [];
-    if (status === undefined) throw unreadableAnswer('The instance answered a question about its files with nonsense.');
+    if (status === undefined) throw unreadable('the end of an answer about its files is none');
     const end = begin + lineEnd + 1 + Number(length);
     if (held.length < end) return null;
     // It is asked for until it is answered: what takes its output may fail.

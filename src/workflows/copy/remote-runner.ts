@@ -1,6 +1,7 @@
 import { ForgeError } from '../../errors.js';
 import { deskCommand, type FileScript, startCommand } from '../../instance/files/file-scripts.js';
-import { newMarker, unreadableAnswer } from '../../instance/remote-script.js';
+import { newMarker } from '../../instance/remote-script.js';
+import { unreadable } from '../../instance/unreadable.js';
 import { connectionLost } from '../../ssh/login-failure.js';
 import { type ProcessEnd, RemoteProcess } from '../../ssh/process.js';
 import type { ConnectionPool } from './connection-pool.js';
@@ -138,7 +139,7 @@ export function isLost(error: unknown): error is ForgeError {
 }
 
 export function answerTooLong(): ForgeError {
-  return unreadableAnswer('The instance answered a question about its files with more than was asked for.');
+  return unreadable('more came than was asked for');
 }
 
 /** The output of a process, as a whole. Throws (REMOTE_ANSWER_UNREADABLE) when it is longer than what was asked for can be. */

@@ -17,7 +17,8 @@ import {
 } from '../../instance/files/operations.js';
 import type { RemotePlaces } from '../../instance/files/places-script.js';
 import type { Range, TreeEntry } from '../../instance/files/tree-entry.js';
-import { cutOff, unreadableAnswer } from '../../instance/remote-script.js';
+import { cutOff } from '../../instance/remote-script.js';
+import { unreadable } from '../../instance/unreadable.js';
 import { commandFailed } from './problems.js';
 import { openRemotePack, storeRemotePack } from './remote-pack.js';
 import { readMap, readRemoteRanges, writeRemoteRanges } from './remote-ranges.js';
@@ -53,8 +54,7 @@ export class RemoteSide implements Side {
     if (real === undefined || parent === undefined) throw commandFailed('look up the path', this.name, end);
     const isKind = kind === 'd' || kind === 'f' || kind === 'l' || kind === '-';
     // A path with `..` in it would be used as it is, and lead elsewhere.
-    if (!isRealPath(real) || !isKind || more.join('') !== '')
-      throw unreadableAnswer(`${this.name} was asked where a path leads and answered with nonsense.`);
+    if (!isRealPath(real) || !isKind || more.join('') !== '') throw unreadable('where a path leads is no path');
     return { real: real as BytePath, kind: KINDS[kind], parentIsDirectory: parent === 'd' };
   }
 

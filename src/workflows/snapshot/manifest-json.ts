@@ -60,7 +60,7 @@ const shape =
 
 const isShort = oneOf(isText, isNull);
 const isSha: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/u.test(value);
-const isCommit: Check = (value) => typeof value === 'string' && /^[0-9a-f]{40}$/u.test(value);
+const isCommit: Check = (value) => typeof value === 'string' && /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/u.test(value);
 
 const isManifestShape = shape({
   name: (value) => typeof value === 'string' && isSnapshotName(value),

@@ -5,6 +5,7 @@ import { type BytePath, toBytes } from '../../files/byte-path.js';
 import type { FileScript } from '../../files/file-scripts.js';
 import { quote } from '../../remote-command.js';
 import { SWEEP } from '../../scratch.js';
+import { unreadable } from '../../unreadable.js';
 import { PYTHON_GRANT } from './python-grant.js';
 import { PYTHON_PULL } from './python-pull.js';
 import { PYTHON_JOIN, PYTHON_PUSH } from './python-push.js';
@@ -22,7 +23,7 @@ import { PYTHON_SERVE } from './python-serve.js';
 export type PassageBy = 'pull' | 'push';
 
 const place = (run: string): string => {
-  if (!/^migrate-[a-z0-9]+$/u.test(run)) throw new Error(`not an id of a migration: ${run}`);
+  if (!/^migrate-[a-z0-9]+$/u.test(run)) throw unreadable('what it named as a migration is none');
   return `$ROOT/var/lib/forgectl/passage-${run}`;
 };
 
