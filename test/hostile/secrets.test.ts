@@ -246,9 +246,11 @@ describe('what is kept of a machine', () => {
   it('the history of an earlier forgectl', () => {
     const sha = 'a'.repeat(40);
     const entry = {
-      run: 'upgrade-1',
-      from: { sha },
-      to: { sha },
+      run: 'upgrade-0123abcd',
+      at: '2026-01-02T03:04:05Z',
+      from: { sha, subject: 'one', branch: 'main' },
+      to: { sha, subject: 'two', name: 'main' },
+      result: 'done',
       remoteUrl: 'https://u:pw12345@h/x',
       remoteBefore: null,
     };
