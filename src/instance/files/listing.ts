@@ -25,7 +25,7 @@ export interface ListingLimits {
   bytes: number;
 }
 
-const LIMITS: ListingLimits = { entries: 2_000_000, bytes: 256 * 1024 * 1024 };
+const LIMITS: ListingLimits = { entries: 1_000_000, bytes: 256 * 1024 * 1024 };
 
 /** Longer than any path that Linux takes. */
 const LONGEST_FIELD_BYTES = 64 * 1024;

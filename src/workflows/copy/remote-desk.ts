@@ -30,10 +30,12 @@ export class RemoteDesk {
   private readonly questions: Question[] = [];
   private writing: Promise<unknown> = Promise.resolve();
   private state: 'open' | 'closed' = 'open';
+  private giveUp: (reason: unknown) => void = () => {};
 
   constructor(running: Running, marker: string) {
     this.running = running;
     this.sign = Buffer.from(`\n${marker} `);
+    running.ended.catch((reason: unknown) => this.giveUp(reason));
     this.readAnswers().then(
       () => this.close(connectionLost('it was closed')),
       (error: unknown) => this.close(error),
@@ -61,7 +63,7 @@ export class RemoteDesk {
       // All but what may be the beginning of the sign, or of what comes with it.
       const at = held.indexOf(this.sign);
       const passed = at === -1 ? Math.max(0, held.length - this.sign.length) : at;
-      if (passed > 0) await this.questions[0]?.onOutput(held.subarray(0, passed));
+      if (passed > 0) await this.handOn(held.subarray(0, passed));
       held = held.subarray(passed);
     }
     await this.running.ended;
@@ -80,11 +82,19 @@ export class RemoteDesk {
     const end = begin + lineEnd + 1 + Number(length);
     if (held.length < end) return null;
     // It is asked for until it is answered: what takes its output may fail.
-    const [question] = this.questions;
-    if (at > 0) await question?.onOutput(held.subarray(0, at));
-    this.questions.shift();
+    if (at > 0) await this.handOn(held.subarray(0, at));
+    const question = this.questions.shift();
     question?.resolve({ exitCode: Number(status), stderr: held.toString('utf8', begin + lineEnd + 1, end) });
     return held.subarray(end);
+  }
+
+  /** Also ends when the process is cut: whoever takes the output may be busy with it for long. */
+  private handOn(chunk: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.giveUp = reject;
+      // What it throws at once rejects, too.
+      Promise.resolve(this.questions[0]?.onOutput(chunk)).then(resolve, reject);
+    });
   }
 
   private close(reason: unknown): void {

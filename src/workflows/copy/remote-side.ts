@@ -74,7 +74,7 @@ export class RemoteSide implements Side {
     const entries = new Map<BytePath, TreeEntry[]>();
     if (paths.length === 0) return { entries, complaints: [] };
     let [parser, unpacked] = [new ListingParser(), new Unpacked(() => {})];
-    const { stderr, exitCode } = await this.runner.askFor(listScript(options), nulList(paths), () => {
+    const asked = this.runner.askFor(listScript(options), nulList(paths), () => {
       parser = new ListingParser();
       entries.clear();
       for (const path of paths) entries.set(path, []);
@@ -83,6 +83,10 @@ export class RemoteSide implements Side {
         for (const { root, entry } of parser.push(chunk)) entries.get(root)?.push(entry);
       });
       return (chunk) => unpacked.push(chunk);
+    });
+    const { stderr, exitCode } = await asked.catch((error: unknown) => {
+      unpacked.cancel();
+      throw error;
     });
     if (!(await unpacked.end()) || !parser.isWhole || !isListed(exitCode)) throw cutOff();
     for (const path of paths) if (entries.get(path)?.length === 0) entries.delete(path);

@@ -1,5 +1,7 @@
 import { createGunzip, type Gunzip } from 'node:zlib';
 
+const STEP_BYTES = 1024;
+
 /** What a machine prints, unpacked when it comes from gzip, as it is otherwise. */
 export class Unpacked {
   private readonly onChunk: (chunk: Buffer) => void;
@@ -61,16 +63,23 @@ export class Unpacked {
     await this.unpack(gunzip, begun);
   }
 
+  /** Nobody waits for the rest any more. */
+  cancel(): void {
+    this.gunzip?.destroy();
+  }
+
+  /** In small steps: a thousand times as much may come of each, and meanwhile the user may have had enough. */
   private async unpack(gunzip: Gunzip, chunk: Buffer): Promise<void> {
-    if (gunzip.destroyed) return this.stopped();
-    // `chunk` may be used again by its owner when this is done.
-    await new Promise<void>((resolve) => {
-      gunzip.once('close', resolve);
-      gunzip.write(chunk, () => {
-        gunzip.off('close', resolve);
-        resolve();
+    for (let at = 0; at < chunk.length && !gunzip.destroyed; at += STEP_BYTES) {
+      // `chunk` may be used again by its owner when this is done.
+      await new Promise<void>((resolve) => {
+        gunzip.once('close', resolve);
+        gunzip.write(chunk.subarray(at, at + STEP_BYTES), () => {
+          gunzip.off('close', resolve);
+          resolve();
+        });
       });
-    });
+    }
     this.stopped();
   }
 
