@@ -40,10 +40,10 @@ describeLab('cp on machines of the lab: real sshd, real tar, real disks', () => 
     makeAwkwardTree(at('tree'));
     expect(await cp(at('tree'), 'one:')).toMatchObject({ mismatches: [] });
     await on(0, 'chown -h 1001:100 /workspace/tree/absolute /workspace/tree/sub /workspace/tree/plain.txt');
-    expect(await cp('one:tree', 'two:/workspace')).toMatchObject({ mismatches: [], problems: [] });
+    expect(await cp('one:tree', 'two:/workspace', '--links')).toMatchObject({ mismatches: [], problems: [] });
     const owners = 'cd /workspace/tree && stat -c %u:%g absolute sub plain.txt run.sh';
     expect((await on(1, owners)).stdout).toBe('1001:100\n1001:100\n1001:100\n0:0\n');
-    expect(await cp('two:tree', at('back'), '--verify', 'full')).toMatchObject({ mismatches: [] });
+    expect(await cp('two:tree', at('back'), '--links', '--verify', 'full')).toMatchObject({ mismatches: [] });
     expect(describeTree(at('back'))).toEqual(describeTree(at('tree')));
   });
 
