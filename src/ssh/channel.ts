@@ -74,7 +74,7 @@ class Reading {
     channel.on('exit', (code: number | null, name?: string) => {
       this.ended = { exitCode: code, signal: signalName(name) };
     });
-    channel.on('error', (error: Error) => this.fail(connectionLost(error.message)));
+    channel.on('error', (error: Error) => this.fail(this.outcome.connection.lost(error.message)));
     channel.stderr.on('error', () => {});
     // ssh2 ends the streams of a connection that is lost as if they had ended in order.
     channel.on('end', () => {

@@ -8,7 +8,7 @@ import type { Identity } from './identity.js';
 import { type Candidate, LoginAttempt } from './login-attempt.js';
 import { brokenProtocol, connectionLost } from './login-failure.js';
 import { type AttemptEvent, raceLogins } from './login-race.js';
-import { VIOLATION, watchChannel } from './peer-limits.js';
+import { violationIn, watchChannel } from './peer-limits.js';
 import { endMarked, newRunMark } from './run-mark.js';
 import { PLAIN_BASH, type Shell, type ShellOptions, type ShellResult } from './shell.js';
 
@@ -52,21 +52,21 @@ export class Connection implements Shell {
   readonly via: 'direct' | 'proxy';
   readonly address: Candidate;
   private readonly client: Client;
-  private open = true;
+  private open: boolean;
   private files: Promise<SFTPWrapper> | null = null;
   private sent: Promise<void> | null = null;
-  private violation: ForgeError | null = null;
 
   constructor(client: Client, address: Candidate) {
     this.client = client;
     this.via = address.via;
     this.address = address;
+    // It may have ended between the login and here.
+    this.open = this.socket?.destroyed !== true;
     client.on('close', () => {
       this.open = false;
     });
-    client.on('error', (error: Error & { code?: unknown }) => {
+    client.on('error', () => {
       this.open = false;
-      if (error.code === VIOLATION) this.violation ??= brokenProtocol(error.message);
       // ssh2 only ends its half, and whoever caused the error need not end the other: its end would never come.
       setTimeout(() => this.socket?.destroy(), CLOSE_LIMIT_MS).unref();
     });
@@ -78,12 +78,13 @@ export class Connection implements Shell {
 
   /** Null unless the peer broke the protocol, which will not pass. */
   get brokenBy(): ForgeError | null {
-    return this.violation;
+    const why = violationIn(this.client);
+    return why === null ? null : brokenProtocol(why);
   }
 
   /** Why something on it has failed: the peer's violation of the protocol, or else `why`. */
   lost(why: string): ForgeError {
-    return this.violation ?? connectionLost(why);
+    return this.brokenBy ?? connectionLost(why);
   }
 
   /** Calls back once, when the connection has ended in whatever way; the answer takes the wish back. */
@@ -225,13 +226,13 @@ export class Connection implements Shell {
         this.client.off('close', onLost);
         act();
       };
-      const timer = setTimeout(() => settle(() => reject(connectionLost(`${what} did not open in time`))), timeoutMs);
+      const timer = setTimeout(() => settle(() => reject(this.lost(`${what} did not open in time`))), timeoutMs);
       const onAbort = (): void => settle(() => reject(signal?.reason));
       const onLost = (): void => settle(() => reject(this.lost('it was cut')));
       signal?.addEventListener('abort', onAbort, { once: true });
       this.client.once('close', onLost);
       const onOpened = (error: Error | undefined, channel: T): void => {
-        if (error) settle(() => reject(connectionLost(`${what} was refused: ${error.message}`, 'SSH_CHANNEL_REFUSED')));
+        if (error) settle(() => reject(this.brokenBy ?? channelRefused(what, error)));
         else if (isWaiting) {
           if ('_write' in channel && 'stderr' in channel) this.pace(channel as unknown as ClientChannel);
           settle(() => resolve(use(channel)));
@@ -243,10 +244,14 @@ export class Connection implements Shell {
       try {
         open(this.client, onOpened);
       } catch (error) {
-        settle(() => reject(connectionLost((error as Error).message)));
+        settle(() => reject(this.lost((error as Error).message)));
       }
     });
   }
+}
+
+function channelRefused(what: string, { message }: Error): ForgeError {
+  return connectionLost(`${what} was refused: ${message}`, 'SSH_CHANNEL_REFUSED');
 }
 
 function isFull(socket: Socket): boolean {

@@ -36,6 +36,12 @@ interface Windowed extends Holding {
 }
 
 const WATCHED = new WeakSet<Client>();
+const VIOLATIONS = new WeakMap<Client, string>();
+
+/** How the peer has broken the protocol, from the first packet on: also before anybody listened for the client's errors. */
+export function violationIn(client: Client): string | null {
+  return VIOLATIONS.get(client) ?? null;
+}
 
 /**
  * Ends the connection of a peer that takes more than it was given: data beyond a channel's window, which ssh2 would keep in
@@ -146,6 +152,7 @@ class Watch {
 }
 
 function endForViolation(client: Client, why: string): void {
+  VIOLATIONS.set(client, VIOLATIONS.get(client) ?? why);
   client.emit('error', Object.assign(new Error(why), { code: VIOLATION }));
   (client as unknown as ClientParts)._sock?.destroy();
 }

@@ -80,7 +80,7 @@ export class RemoteProcess implements Sink {
       if (this.stderr.length < STDERR_BYTES) this.stderr += chunk.toString('utf8', 0, STDERR_BYTES);
     });
     channel.stderr.on('error', () => {});
-    channel.on('error', (error: Error) => this.cut(connectionLost(error.message)));
+    channel.on('error', (error: Error) => this.cut(connection.lost(error.message)));
     channel.on('exit', (code: number | null) => {
       this.exit = { code };
     });

@@ -1,7 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 import type { Connection } from './connection.js';
-import { connectionLost } from './login-failure.js';
 import { signalName, signalSession } from './remote-signal.js';
 
 export interface WindowSize {
@@ -88,7 +87,7 @@ function untilEnd(connection: Connection, channel: ClientChannel): Promise<Sessi
     channel.on('exit', (code: number | null, name?: string) => {
       end = { exitCode: code, signal: signalName(name) };
     });
-    channel.on('error', (error: Error) => reject(connectionLost(error.message)));
+    channel.on('error', (error: Error) => reject(connection.lost(error.message)));
     channel.stderr.on('error', () => {});
     channel.on('close', () => {
       if (end === null) reject(connection.lost('it was cut'));

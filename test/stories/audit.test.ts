@@ -18,7 +18,7 @@ interface Audit {
 describe('what is billed without a reason (in order)', () => {
   const home = new Home({ FORGECTL_SANDBOX: '1' });
   beforeAll(async () => {
-    expect((await home.run(['sandbox', 'start', '--time-scale', '120'])).code).toBe(0);
+    expect((await home.run(['sandbox', 'start', '--time-scale', '60'])).code).toBe(0);
   });
   afterAll(() => home.remove());
 

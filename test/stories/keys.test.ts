@@ -32,7 +32,7 @@ describe('SSH keys and host keys (in order)', () => {
   const colleague = newKey();
 
   beforeAll(async () => {
-    expect((await home.run(['sandbox', 'start', '--time-scale', '120'])).code).toBe(0);
+    expect((await home.run(['sandbox', 'start', '--time-scale', '60'])).code).toBe(0);
     expect((await home.run(['keys', 'add'])).code).toBe(0);
     const [offer] = await home.json<{ id: number }[]>(['offers', '--limit', '1', '--sort', 'price']);
     const made = await home.call('PUT', `/api/v0/asks/${offer?.id}/`, {
@@ -53,6 +53,7 @@ describe('SSH keys and host keys (in order)', () => {
       '--wait-for',
       'ssh',
     ]);
+    expect(launched, JSON.stringify(launched)).toMatchObject({ id: expect.any(Number) });
     ids.own = launched.id;
     mkdirSync(join(home.directory, 'keys'));
     writeFileSync(

@@ -52,7 +52,7 @@ function follow(words: string[], isEnough: (stdout: string) => boolean): Promise
 }
 
 beforeAll(async () => {
-  expect((await home.run(['sandbox', 'start', '--time-scale', '120'])).code).toBe(0);
+  expect((await home.run(['sandbox', 'start', '--time-scale', '60'])).code).toBe(0);
   const launched = await home.json<{ id: number }>([
     'launch',
     '--best',

@@ -23,7 +23,7 @@ describe('provisioning and packages of a machine', () => {
   const on = (path: string): string => join(root, path);
 
   beforeAll(async () => {
-    await home.run(['sandbox', 'start', '--time-scale', '120']);
+    await home.run(['sandbox', 'start', '--time-scale', '60']);
     const script = file('my "setup".sh', '#!/bin/bash\nset -e\necho "It is $0"\ntouch "${WORKSPACE%/}/ran"\n');
     const done = await home.json<{ id: number; plan: { provisioning_file: unknown } }>([
       ...launch,

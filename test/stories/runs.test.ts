@@ -15,7 +15,7 @@ const LAUNCH = ['launch', '--best', '--yes', '--wait-for', 'api'];
 describe('what launches have written down', () => {
   const home = new Home({ FORGECTL_SANDBOX: '1' });
   beforeAll(async () => {
-    expect((await home.run(['sandbox', 'start', '--time-scale', '120'])).code).toBe(0);
+    expect((await home.run(['sandbox', 'start', '--time-scale', '60'])).code).toBe(0);
   });
   beforeEach(async () => {
     await home.call('DELETE', '/sandbox/faults/');

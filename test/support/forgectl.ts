@@ -26,6 +26,8 @@ export class Home {
       FORGECTL_SANDBOX_DIR: join(this.directory, 'sandbox'),
       FORGECTL_SANDBOX_IMAGES: process.env['FORGECTL_SANDBOX_IMAGES'],
       LANG: 'C.UTF-8',
+      // A sandbox's hour may be half a minute here, and on a slow computer a launch takes that long.
+      FORGECTL_TIMEOUT: '48h',
       ...more,
     };
   }
