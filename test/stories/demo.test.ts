@@ -97,11 +97,14 @@ it('that cannot run says what is missing and where to look', async () => {
 it.runIf(isMost)(
   'that comes to no end is ended, with the ends of its logs, and nothing of it runs on (long)',
   async () => {
-    const shown = await demo('stuck', { path: pathOfStuckMachines('stuck'), limit: 12 });
+    const shown = await demo('stuck', { path: pathOfStuckMachines('stuck'), limit: 20 });
     expect(shown.code).toBe(1);
-    expect(shown.seconds).toBeLessThan(12 + 12);
-    expect(shown.stderr).toContain('The demo failed: it was not done after 12 s');
-    expect(shown.stderr).toContain('The end of sandbox/machines/20000017/console.log:');
+    expect(shown.seconds).toBeLessThan(20 + 60);
+    expect(shown.stderr).toContain('The demo failed: it was not done after 20 s');
+    // Of a machine that is given up meanwhile, what the launch has kept.
+    expect(shown.stderr).toMatch(
+      /^The end of (?:sandbox\/machines\/20000017\/console|state\/logs\/sandbox\/20000017)\.log:$/mu,
+    );
     expect(commandLinesWith(shown.temporary)).toEqual([]);
   },
 );
