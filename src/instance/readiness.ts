@@ -1,3 +1,4 @@
+import { withoutEnd } from '../text-ends.js';
 import { cleanLines } from './clean-log.js';
 import { FETCH, IS_FORGE_PAGE } from './http-script.js';
 import { FORGE_INTERNAL_PORT, PROGRAMS, REMOTE } from './layout.js';
@@ -105,7 +106,7 @@ function numberOf(text: string | null): number | null {
 
 /** A progress bar's line may be cut: what is shown of it stands behind its last carriage return. */
 function cleanTail(lines: readonly string[], isCut: boolean): string[] {
-  const whole = isCut && !(lines[0] ?? '').replace(/\r+$/u, '').includes('\r') ? lines.slice(1) : lines;
+  const whole = isCut && !withoutEnd(lines[0] ?? '', '\r').includes('\r') ? lines.slice(1) : lines;
   return cleanLines(whole.join('\n'));
 }
 

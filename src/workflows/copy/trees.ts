@@ -11,6 +11,7 @@ import {
 } from '../../instance/files/byte-path.js';
 import { PART_PREFIX } from '../../instance/files/operations.js';
 import type { TreeEntry } from '../../instance/files/tree-entry.js';
+import { withoutEnd } from '../../text-ends.js';
 import type { Exclude } from './excludes.js';
 import type { Tree } from './plan.js';
 import type { PackedItem, Place, Side } from './side.js';
@@ -106,7 +107,7 @@ async function listSources(side: Side, request: CopyRequest): Promise<{ sources:
 
 /** The last part of what was typed. A machine must not choose how something is called here, or on another machine. */
 function typedName(side: Side, typed: BytePath): BytePath {
-  const path = typed.replace(/\/+$/u, '') as BytePath;
+  const path = withoutEnd(typed, '/') as BytePath;
   if (CONTENTS.test(typed)) return HERE;
   if (!side.isLocal && path === '') return fromText('workspace');
   if (!side.isLocal && path === '~') return fromText('root');
