@@ -138,7 +138,7 @@ export function hostsOfPort(bound: string | null, reached: string | undefined): 
 function asHost(address: string): string {
   if (!address.includes(':')) return address.toLowerCase();
   try {
-    return new URL(`http://[${address.replace(/%.*$/u, '')}]`).hostname;
+    return new URL(`http://[${address.split('%', 1)[0]}]`).hostname;
   } catch {
     return address.toLowerCase();
   }
